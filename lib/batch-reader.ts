@@ -1,0 +1,105 @@
+import { check, type FailureContext } from './errors';
+import type { NativeReader } from './native';
+import { Records } from './records';
+
+/** What a reader that was ended gives instead of a batch. */
+const END = undefined;
+
+function turnOfTheLoop(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+/**
+ * Pulls batches out of a native reader, one at a time.
+ *
+ * Between two batches that are both there already it lets the event loop turn: a consumer that awaits
+ * nothing else would otherwise keep timers and sockets waiting for as long as the table is long.
+ */
+export class BatchReader {
+  readonly #native: NativeReader;
+  readonly #context: FailureContext;
+  readonly #signal: AbortSignal | undefined;
+  #keepAlive = true;
+  #waiting = false;
+  #ended = false;
+  #failure: unknown;
+  #wake: (() => void) | undefined;
+  #mustYield = false;
+
+  constructor(native: NativeReader, context: FailureContext, signal: AbortSignal | undefined) {
+    this.#native = native;
+    this.#context = context;
+    this.#signal = signal;
+    native.onWake = () => {
+      this.#wake?.();
+    };
+    signal?.addEventListener('abort', this.#abort, { once: true });
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** The next batch; undefined at the end. Throws what ended the reader, once. Not to be called twice at a time. */
+  async next(): Promise<Records | undefined> {
+    if (this.#mustYield) await turnOfTheLoop();
+    this.#mustYield = true;
+    for (;;) {
+      if (this.#ended) return this.#end();
+      const bytes = this.#native.take();
+      if (bytes === null) return this.#finish();
+      if (bytes !== undefined) return new Records(bytes);
+      await this.woken();
+      this.#mustYield = false;
+    }
+  }
+
+  /** Resolves at the next wake-up, or when the reader is ended. */
+  async woken(): Promise<void> {
+    this.#setWaiting(true);
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+    });
+    this.#wake = undefined;
+    this.#setWaiting(false);
+  }
+
+  /** Whether waiting for a batch keeps the process alive. */
+  setKeepAlive(keepAlive: boolean): void {
+    this.#keepAlive = keepAlive;
+    if (this.#waiting) this.#native.wait(true, keepAlive);
+  }
+
+  /** Ends it: the thread is joined, and who waits gets the end (or throws `reason`). */
+  close(reason?: unknown): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#failure = reason;
+    this.#signal?.removeEventListener('abort', this.#abort);
+    this.#native.close();
+    this.#wake?.();
+  }
+
+  readonly #abort = (): void => {
+    this.close(this.#signal?.reason);
+  };
+
+  #setWaiting(waiting: boolean): void {
+    this.#waiting = waiting;
+    this.#native.wait(waiting, this.#keepAlive);
+  }
+
+  #end(): typeof END {
+    const failure = this.#failure;
+    this.#failure = undefined;
+    if (failure !== undefined) throw failure;
+    return END;
+  }
+
+  #finish(): typeof END {
+    const outcome = this.#native.outcome();
+    this.close();
+    check(outcome, this.#context);
+    return END;
+  }
+}

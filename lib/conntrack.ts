@@ -1,0 +1,101 @@
+import { Control } from './control';
+import { Events, type EventsOptions } from './events';
+import { Flow } from './flow';
+import { flowAt } from './batch';
+import { Flows, type FlowsOptions } from './flows';
+import { encodeKey, type FlowKey } from './key';
+import { resolveNetns } from './netns';
+import { options } from './options';
+import { Records } from './records';
+import { type CpuStats, cpuStats, type Limits, limits } from './stats';
+
+export interface OpenOptions {
+  /**
+   * The network namespace: a name that `ip netns` gave, a path such as /proc/123/ns/net, or the id of a
+   * process; default: the caller's own. Entering another one needs CAP_SYS_ADMIN over it.
+   */
+  netns?: string | number;
+}
+
+/** Connection tracking of one network namespace. Needs CAP_NET_ADMIN over it. */
+export class Conntrack {
+  readonly #control: Control;
+
+  private constructor(control: Control) {
+    this.#control = control;
+  }
+
+  /**
+   * Opens it. The namespace stays pinned: it is the same one for as long as this object lives, and no
+   * thread of the program's own ever enters it.
+   */
+  static async open(given?: OpenOptions): Promise<Conntrack> {
+    const known = options('options', given, ['netns']);
+    const netns = resolveNetns(known.netns);
+    return new Conntrack(await Control.open(netns.path, netns.name));
+  }
+
+  /** Lists flows; see Flows. */
+  flows(filter?: undefined, given?: FlowsOptions): Flows {
+    refuseFilter(filter);
+    return new Flows(this.#control, given);
+  }
+
+  /** Follows the kernel's events; the subscription stands when this resolves. See Events. */
+  events(filter?: undefined, given?: EventsOptions): Promise<Events> {
+    refuseFilter(filter);
+    return Events.subscribe(this.#control, given);
+  }
+
+  /**
+   * Looks one flow up by its original or its reply tuple, in its zone (IPCTNL_MSG_CT_GET). Undefined: there
+   * is none.
+   */
+  async get(key: FlowKey): Promise<Flow | undefined> {
+    const record = encodeKey(key);
+    const bytes = await this.#control.find('get the flow', (answer) => {
+      this.#control.native.get(record, answer);
+    });
+    if (bytes === undefined) return undefined;
+    const records = new Records(bytes);
+    return records.length === 0 ? undefined : flowAt(records, 0);
+  }
+
+  /** How many flows the table has, by the kernel's own count, which lists nothing (Linux 3.6). */
+  async count(): Promise<number> {
+    return (await this.limits()).entries;
+  }
+
+  /** The table's size and how large it may grow (Linux 4.18). */
+  async limits(): Promise<Limits> {
+    const bytes = await this.#control.ask('read the limits', (answer) => {
+      this.#control.native.globalStats(answer);
+    });
+    return limits(bytes);
+  }
+
+  /** What each CPU has counted (Linux 3.6). */
+  async stats(): Promise<CpuStats[]> {
+    const bytes = await this.#control.ask('read the statistics', (answer) => {
+      this.#control.native.cpuStats(answer);
+    });
+    return cpuStats(bytes);
+  }
+
+  /**
+   * Closes everything that was opened through it: loops over events end, loops over listings throw
+   * (`ERR_CLOSED`), pending requests are answered first. May be called again.
+   */
+  close(): Promise<void> {
+    return this.#control.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+// A filter that is ignored would match more than it says.
+function refuseFilter(filter: unknown): void {
+  if (filter !== undefined) throw new TypeError('filter must be undefined: filters are not part of this version');
+}

@@ -1,0 +1,155 @@
+import { BatchReader } from './batch-reader';
+import { check, closedError, errorOf, type FailureContext, type Outcome } from './errors';
+import {
+  type Answer,
+  native,
+  type NativeControl,
+  type NativeReader,
+  type NativeSubscription,
+} from './native';
+
+export interface SubscribeRequest {
+  /** Bit n: multicast group n. */
+  readonly groups: number;
+  /** Bytes. */
+  readonly receiveBuffer: number;
+  /** Events. */
+  readonly queue: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** A subscription that has started: its events, and the native object that counts them. */
+export interface Subscribed {
+  readonly reader: BatchReader;
+  readonly native: NativeSubscription;
+}
+
+type Question = (answer: Answer) => void;
+
+const ENOENT = 2;
+
+/** The native objects of one namespace, behind promises and errors. */
+export class Control {
+  readonly #native: NativeControl;
+  readonly #netns: string | undefined;
+  // Weakly, so that a loop that is given up half-way can be collected, and its thread with it.
+  readonly #dumps = new Set<WeakRef<BatchReader>>();
+  readonly #subscriptions = new Set<WeakRef<BatchReader>>();
+  #closing: Promise<void> | undefined;
+
+  private constructor(control: NativeControl, netns: string | undefined) {
+    this.#native = control;
+    this.#netns = netns;
+  }
+
+  /** `path` is the namespace's file ('' is the caller's own), `netns` what the user called it. */
+  static async open(path: string, netns: string | undefined): Promise<Control> {
+    const opened = new Control(new (native().Control)(), netns);
+    const attempt = 'open connection tracking';
+    check(opened.#native.start(path), opened.#context(attempt));
+    try {
+      await opened.ask(attempt, (answer) => {
+        opened.#native.probe(answer);
+      });
+    } catch (error) {
+      opened.#native.close();
+      throw error;
+    }
+    return opened;
+  }
+
+  get native(): NativeControl {
+    if (this.#closing !== undefined) throw closedError('Conntrack');
+    return this.#native;
+  }
+
+  /** Asks on the namespace's thread; rejects with what `attempt` failed of. */
+  async ask(attempt: string, question: Question): Promise<Uint8Array> {
+    const [outcome, bytes] = await this.#exchange(question);
+    check(outcome, this.#context(attempt));
+    return bytes;
+  }
+
+  /** As ask(); undefined where the kernel says that there is no such thing. */
+  async find(attempt: string, question: Question): Promise<Uint8Array | undefined> {
+    const [outcome, bytes] = await this.#exchange(question);
+    if (outcome[0] === ENOENT && outcome[1] === 'netlink') return undefined;
+    check(outcome, this.#context(attempt));
+    return bytes;
+  }
+
+  /** Starts a dump; `command` is one of ctnetlink's. */
+  dump(command: number, signal: AbortSignal | undefined): BatchReader {
+    signal?.throwIfAborted();
+    const dump = new (native().FlowDump)();
+    const context = this.#context('list the flows');
+    check(dump.start(this.native, command, 0), context);
+    return this.#read(this.#dumps, dump, context, signal);
+  }
+
+  /** Resolves when the kernel delivers the events of `request`. */
+  async subscribe(request: SubscribeRequest): Promise<Subscribed> {
+    request.signal?.throwIfAborted();
+    const subscription = new (native().FlowSubscription)();
+    const context = this.#context('follow the events');
+    const { groups, receiveBuffer, queue } = request;
+    check(subscription.start(this.native, groups, receiveBuffer, queue), context);
+    const reader = this.#read(this.#subscriptions, subscription, context, request.signal);
+    const outcome = await this.#started(subscription, reader);
+    if (outcome[0] === 0) return { reader, native: subscription };
+    reader.close();
+    throw errorOf(outcome, context);
+  }
+
+  /** Ends what reads, lets pending requests finish, and joins the thread. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    // A listing that stops here is incomplete and must not look like a whole one.
+    for (const dump of this.#dumps) dump.deref()?.close(closedError('Conntrack'));
+    for (const subscription of this.#subscriptions) subscription.deref()?.close();
+    await this.#exchange((answer) => {
+      this.#native.probe(answer);
+    });
+    this.#native.close();
+  }
+
+  async #started(subscription: NativeSubscription, reader: BatchReader): Promise<Outcome> {
+    for (;;) {
+      const outcome = subscription.started();
+      if (outcome !== undefined) return outcome;
+      await reader.woken();
+      // Ended by a signal or by close(): this throws the reason, if there is one.
+      if (reader.ended && (await reader.next()) === undefined) throw closedError('Conntrack');
+    }
+  }
+
+  #read(
+    readers: Set<WeakRef<BatchReader>>,
+    reader: NativeReader,
+    context: FailureContext,
+    signal: AbortSignal | undefined,
+  ): BatchReader {
+    for (const ref of readers) {
+      if (ref.deref()?.ended !== false) readers.delete(ref);
+    }
+    const made = new BatchReader(reader, context, signal);
+    readers.add(new WeakRef(made));
+    return made;
+  }
+
+  #exchange(question: Question): Promise<[Outcome, Uint8Array]> {
+    return new Promise((resolve) => {
+      question((outcome, bytes) => {
+        resolve([outcome, bytes]);
+      });
+    });
+  }
+
+  #context(attempt: string): FailureContext {
+    return { attempt, netns: this.#netns };
+  }
+}

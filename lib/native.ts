@@ -1,0 +1,133 @@
+/**
+ * The seam to the addon: everything it exports, typed, and how it is found. Nothing else in lib/ knows
+ * about native code.
+ */
+import { join } from 'node:path';
+
+import { ConntrackError, type Outcome } from './errors';
+import { LAYOUT_VERSION } from './layout';
+
+export type Answer = (outcome: Outcome, bytes: Uint8Array) => void;
+
+/** A namespace, and a thread in it that asks the kernel. */
+export interface NativeControl {
+  /** Pins the namespace that `path` names ('' is the caller's own) and starts the thread. */
+  start(path: string): Outcome;
+  /** Answers when all that was asked before is answered. */
+  probe(answer: Answer): void;
+  /** `key` is a FlowRecord; the answer is a batch of one flow. */
+  get(key: Uint8Array, answer: Answer): void;
+  /** The answers are runs of {u32 cpu, type, value}. */
+  cpuStats(answer: Answer): void;
+  globalStats(answer: Answer): void;
+  close(): void;
+}
+
+/** A thread that reads flows into batches. */
+export interface NativeReader {
+  /** Called when take() may find something after it found nothing. */
+  onWake?: () => void;
+  /** A batch; undefined: none yet, a wake-up follows; null: none any more. */
+  take(): Uint8Array | undefined | null;
+  /** How it ended, once take() has returned null. */
+  outcome(): Outcome;
+  /** Holds the object, and with `keepAlive` the process, until wait(false). */
+  wait(waiting: boolean, keepAlive: boolean): void;
+  /** Ends and joins the thread. */
+  close(): void;
+}
+
+export interface NativeDump extends NativeReader {
+  start(control: NativeControl, command: number, family: number): Outcome;
+}
+
+export interface NativeSubscription extends NativeReader {
+  /** `groups`: bit n is multicast group n; `queueLimit` in events. */
+  start(control: NativeControl, groups: number, receiveBuffer: number, queueLimit: number): Outcome;
+  /** Whether the kernel delivers events, or why it does not; undefined until that is known. */
+  started(): Outcome | undefined;
+  /** received, kernelDrops, queueDrops, malformed, gaps, queued, receiveBuffer */
+  statistics(): [number, number, number, number, number, number, number];
+}
+
+export interface Native {
+  readonly layoutVersion: string;
+  readonly Control: new () => NativeControl;
+  readonly FlowDump: new () => NativeDump;
+  readonly FlowSubscription: new () => NativeSubscription;
+}
+
+const PACKAGE_ROOT = join(__dirname, '..');
+
+/* eslint-disable @typescript-eslint/no-require-imports -- both loaders are CommonJS without types, and
+   must not run before the addon is needed: on other systems the package still loads */
+function fromBuild(): Native {
+  const bindings = require('bindings') as (options: object) => Native;
+  return bindings({ bindings: 'nfconntrack', module_root: PACKAGE_ROOT });
+}
+
+function fromPrebuild(): Native {
+  const nodeGypBuild = require('node-gyp-build') as (root: string) => Native;
+  return nodeGypBuild(PACKAGE_ROOT);
+}
+/* eslint-enable @typescript-eslint/no-require-imports */
+
+/** Where `bindings` found no file at all it lists what it tried; any other failure is of a file it found. */
+function isNotBuilt(error: unknown): boolean {
+  return error instanceof Error && 'tries' in error;
+}
+
+function find(): Native {
+  try {
+    return fromBuild();
+  } catch (error) {
+    if (!isNotBuilt(error)) throw error;
+    return fromPrebuild();
+  }
+}
+
+function explain(cause: unknown): ConntrackError {
+  const text = cause instanceof Error ? cause.message : String(cause);
+  const library = /(lib[\w.-]+\.so[\w.]*): cannot open shared object file/.exec(text)?.[1];
+  if (library !== undefined) {
+    return new ConntrackError(`cannot load the nfconntrack addon: ${library} is not installed`, {
+      code: 'ERR_DLOPEN_FAILED',
+      hint: 'install it: apt-get install libmnl0 libnetfilter-conntrack3',
+      cause,
+    });
+  }
+  return new ConntrackError(`cannot load the nfconntrack addon: ${text.split('\n')[0] ?? ''}`, {
+    code: 'ERR_DLOPEN_FAILED',
+    hint: 'build it with `npm run build` in the package (needs libmnl-dev, libnetfilter-conntrack-dev, pkg-config, g++, make, python3)',
+    cause,
+  });
+}
+
+function load(): Native {
+  if (process.platform !== 'linux') {
+    throw new ConntrackError(`connection tracking is a part of Linux; this is ${process.platform}`, {
+      code: 'ENOSYS',
+    });
+  }
+  let native: Native;
+  try {
+    native = find();
+  } catch (error) {
+    throw explain(error);
+  }
+  if (native.layoutVersion !== LAYOUT_VERSION) {
+    throw new ConntrackError(
+      `the nfconntrack addon (layout ${native.layoutVersion}) is not of this version of the package (${LAYOUT_VERSION})`,
+      { code: 'ERR_DLOPEN_FAILED', hint: 'build both together: npm run build' },
+    );
+  }
+  return native;
+}
+
+let loaded: Native | undefined;
+
+/** The addon, loaded at the first call. Throws a ConntrackError that says what is missing. */
+export function native(): Native {
+  loaded ??= load();
+  return loaded;
+}

@@ -1,0 +1,70 @@
+/** Checks of what users pass: a TypeError or RangeError that names the property, before anything happens. */
+
+function shown(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value);
+  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object';
+  if (typeof value === 'function') return 'a function';
+  return typeof value === 'bigint' ? `${value}n` : String(value);
+}
+
+export function mustBe(name: string, wanted: string, value: unknown): TypeError {
+  return new TypeError(`${name} must be ${wanted}, not ${shown(value)}`);
+}
+
+export function integer(name: string, value: unknown, min: number, max: number): number {
+  if (typeof value !== 'number') throw mustBe(name, 'a number', value);
+  if (!Number.isInteger(value) || value < min || value > max) {
+    throw new RangeError(`${name} must be an integer from ${min} to ${max}, not ${value}`);
+  }
+  return value;
+}
+
+export function optionalInteger(
+  name: string,
+  value: unknown,
+  min: number,
+  max: number,
+): number | undefined {
+  return value === undefined ? undefined : integer(name, value, min, max);
+}
+
+export function optionalBoolean(name: string, value: unknown): boolean | undefined {
+  if (value !== undefined && typeof value !== 'boolean') throw mustBe(name, 'a boolean', value);
+  return value;
+}
+
+export function string(name: string, value: unknown): string {
+  if (typeof value !== 'string') throw mustBe(name, 'a string', value);
+  return value;
+}
+
+export function oneOf<T extends string>(name: string, value: unknown, allowed: readonly T[]): T {
+  const found = allowed.find((candidate) => candidate === value);
+  if (found === undefined) {
+    throw mustBe(name, `one of ${allowed.map((word) => `'${word}'`).join(', ')}`, value);
+  }
+  return found;
+}
+
+/** An object whose properties are all among `known`: a misspelt option must not be ignored. */
+export function options<T extends object>(
+  name: string,
+  value: T | undefined,
+  known: readonly (keyof T & string)[],
+): Partial<T> {
+  if (value === undefined) return {};
+  if (typeof value !== 'object' || (value as unknown) === null || Array.isArray(value)) {
+    throw mustBe(name, 'an object', value);
+  }
+  for (const key of Object.keys(value)) {
+    if (!(known as readonly string[]).includes(key)) {
+      throw new TypeError(`${name}.${key} is not known; known are ${known.join(', ')}`);
+    }
+  }
+  return value;
+}
+
+export function optionalSignal(name: string, value: unknown): AbortSignal | undefined {
+  if (value === undefined || value instanceof AbortSignal) return value;
+  throw mustBe(name, 'an AbortSignal', value);
+}

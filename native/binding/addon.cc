@@ -1,0 +1,24 @@
+// What the addon exports. lib/native.ts declares the same, typed.
+#include "control.h"
+#include "flow_dump.h"
+#include "flow_subscription.h"
+
+namespace nfconntrack::binding {
+namespace {
+
+Napi::Object initialize(Napi::Env env, Napi::Object exports) {
+  exports.Set("layoutVersion", Napi::String::New(env, kLayoutVersion));
+  exports.Set("Control", Control::define(env));
+  exports.Set("FlowDump", FlowDump::define(env));
+  exports.Set("FlowSubscription", FlowSubscription::define(env));
+  return exports;
+}
+
+}  // namespace
+}  // namespace nfconntrack::binding
+
+static Napi::Object initialize(Napi::Env env, Napi::Object exports) {
+  return nfconntrack::binding::initialize(env, exports);
+}
+
+NODE_API_MODULE(nfconntrack, initialize)

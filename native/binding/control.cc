@@ -1,0 +1,178 @@
+#include "control.h"
+
+#include <new>
+
+#include "arguments.h"
+#include "flow_request.h"
+#include "result.h"
+
+namespace nfconntrack::binding {
+namespace {
+
+constexpr napi_type_tag kTag = {0x6e66636f6e6e7472, 0x9d1b7c52a8f34e61};
+
+template <typename Value>
+std::vector<u8> bytes_of(const std::vector<Value>& values) {
+  const auto* first = reinterpret_cast<const u8*>(values.data());
+  return {first, first + values.size() * sizeof(Value)};
+}
+
+}  // namespace
+
+Napi::Function Control::define(Napi::Env env) {
+  return DefineClass(env, "Control",
+                     {
+                         InstanceMethod<&Control::start>("start"),
+                         InstanceMethod<&Control::probe>("probe"),
+                         InstanceMethod<&Control::get>("get"),
+                         InstanceMethod<&Control::cpu_stats>("cpuStats"),
+                         InstanceMethod<&Control::global_stats>("globalStats"),
+                         InstanceMethod<&Control::close>("close"),
+                     });
+}
+
+Control* Control::from(const Napi::Value& value) {
+  if (value.IsObject() && value.As<Napi::Object>().CheckTypeTag(&kTag)) {
+    return Unwrap(value.As<Napi::Object>());
+  }
+  Napi::TypeError::New(value.Env(), "not a Control of this addon").ThrowAsJavaScriptException();
+  return nullptr;
+}
+
+Control::Control(const Napi::CallbackInfo& info) : ObjectWrap(info) {
+  info.This().As<Napi::Object>().TypeTag(&kTag);
+}
+
+// start(path): [errno, syscall, detail]
+Napi::Value Control::start(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto path = string_argument(info, 0);
+  if (!path) return env.Undefined();
+  if (worker_ != nullptr) return to_js(env, Failure::of(EALREADY, "open"));
+  if (Failure failure = Netns::open(*path, netns_); !failure.ok()) return to_js(env, failure);
+  waker_ = std::make_unique<Waker>(env, "nfconntrack.control", [this](Napi::Env e) { deliver(e); });
+  if (!waker_->ok()) return to_js(env, Failure::of(ENOMEM, "napi_create_threadsafe_function"));
+  worker_ = std::make_unique<Worker>(netns_);
+  teardown_ = std::make_unique<TeardownHook>(env, [this] { halt(); });
+  return to_js(env, worker_->start());
+}
+
+// probe(callback): answers once all that was asked before is answered; its failure tells whether
+// the namespace could be entered and a socket be opened there.
+Napi::Value Control::probe(const Napi::CallbackInfo& info) {
+  return ask(info, 0, [](NetlinkSocket&, Answer&) {});
+}
+
+// get(key, callback): a batch of one flow
+Napi::Value Control::get(const Napi::CallbackInfo& info) {
+  const auto bytes = bytes_argument(info, 0, sizeof(FlowRecord));
+  if (!bytes) return info.Env().Undefined();
+  FlowRecord key;
+  std::memcpy(&key, bytes->data(), sizeof key);
+  return ask(info, 1, [key](NetlinkSocket& socket, Answer& answer) {
+    FlowBatch batch(1);
+    answer.failure = get_flow(socket, key, batch);
+    answer.bytes.resize(batch.byte_size());
+    batch.write(answer.bytes.data());
+  });
+}
+
+// cpuStats(callback), globalStats(callback): {u32 cpu, type, value}...
+Napi::Value Control::cpu_stats(const Napi::CallbackInfo& info) {
+  return ask(info, 0, [](NetlinkSocket& socket, Answer& answer) {
+    std::vector<Statistic> stats;
+    answer.failure = get_cpu_stats(socket, stats);
+    answer.bytes = bytes_of(stats);
+  });
+}
+
+Napi::Value Control::global_stats(const Napi::CallbackInfo& info) {
+  return ask(info, 0, [](NetlinkSocket& socket, Answer& answer) {
+    std::vector<Statistic> stats;
+    answer.failure = get_global_stats(socket, stats);
+    answer.bytes = bytes_of(stats);
+  });
+}
+
+Napi::Value Control::close(const Napi::CallbackInfo& info) {
+  shut_down();
+  if (!pending_.empty()) {
+    pending_.clear();
+    Unref();
+  }
+  return info.Env().Undefined();
+}
+
+Napi::Value Control::ask(const Napi::CallbackInfo& info, std::size_t callback_index,
+                         Question question) {
+  const Napi::Env env = info.Env();
+  const auto callback = function_argument(info, callback_index);
+  if (!callback) return env.Undefined();
+  if (worker_ == nullptr) {
+    Napi::TypeError::New(env, "the Control is not open").ThrowAsJavaScriptException();
+    return env.Undefined();
+  }
+  const u32 id = ++last_id_;
+  if (pending_.empty()) {
+    Ref();
+    waker_->keep_alive(env, true);
+  }
+  pending_.emplace(id, Napi::Persistent(*callback));
+  worker_->post([this, id, question = std::move(question)](NetlinkSocket& socket,
+                                                          const Failure& failure) {
+    Answer answer{id, failure, {}};
+    if (failure.ok()) run(question, socket, answer);
+    answered(std::move(answer));
+  });
+  return env.Undefined();
+}
+
+void Control::run(const Question& question, NetlinkSocket& socket, Answer& answer) {
+  try {
+    question(socket, answer);
+  } catch (const std::bad_alloc&) {
+    answer.failure = Failure::of(ENOMEM, "malloc");
+  }
+}
+
+void Control::answered(Answer answer) {
+  {
+    const std::lock_guard lock(mutex_);
+    answers_.push_back(std::move(answer));
+  }
+  waker_->wake();
+}
+
+void Control::deliver(Napi::Env env) {
+  const Napi::HandleScope scope(env);
+  std::vector<Answer> answers;
+  {
+    const std::lock_guard lock(mutex_);
+    answers.swap(answers_);
+  }
+  for (Answer& answer : answers) {
+    const auto found = pending_.find(answer.id);
+    if (found == pending_.end()) continue;
+    const Napi::FunctionReference callback = std::move(found->second);
+    pending_.erase(found);
+    callback.Call({to_js(env, answer.failure), to_js(env, answer.bytes)});
+    // lib/'s callbacks only settle a promise; should one throw, the rest still get their answers.
+    if (env.IsExceptionPending()) env.GetAndClearPendingException();
+  }
+  if (!pending_.empty() || answers.empty()) return;
+  if (waker_ != nullptr) waker_->keep_alive(env, false);
+  Unref();
+}
+
+void Control::halt() {
+  if (worker_ != nullptr) worker_->stop();
+  if (waker_ != nullptr) waker_->close();
+}
+
+void Control::shut_down() {
+  halt();
+  worker_.reset();
+  teardown_.reset();
+}
+
+}  // namespace nfconntrack::binding

@@ -1,0 +1,69 @@
+#include "reader_handle.h"
+
+namespace nfconntrack::binding {
+
+ReaderHandle::ReaderHandle(Napi::Env env, Napi::Reference<Napi::Object>& wrap, const char* name)
+    : wrap_(wrap),
+      waker_(std::make_unique<Waker>(env, name, [this](Napi::Env e) { woken(e); })),
+      teardown_(std::make_unique<TeardownHook>(env, [this] { halt(); })) {}
+
+std::function<void()> ReaderHandle::wake() {
+  return [waker = waker_.get()] { waker->wake(); };
+}
+
+Failure ReaderHandle::start(std::unique_ptr<FlowReader> reader) {
+  if (!waker_->ok()) return Failure::of(ENOMEM, "napi_create_threadsafe_function");
+  reader_ = std::move(reader);
+  return reader_->start();
+}
+
+Napi::Value ReaderHandle::take(Napi::Env env) {
+  if (reader_ == nullptr) return env.Null();
+  std::unique_ptr<FlowBatch> batch = reader_->queue().take();
+  if (batch == nullptr) {
+    ended_ = reader_->queue().finished(outcome_);
+    return ended_ ? env.Null() : env.Undefined();
+  }
+  const Napi::Value value = to_js(env, *batch);
+  reader_->queue().give_back(std::move(batch));
+  return value;
+}
+
+Napi::Value ReaderHandle::outcome(Napi::Env env) { return to_js(env, outcome_); }
+
+void ReaderHandle::wait(Napi::Env env, bool waiting, bool keep_alive) {
+  if (reader_ == nullptr && waiting) return;
+  waker_->keep_alive(env, waiting && keep_alive);
+  if (waiting == waiting_) return;
+  waiting_ = waiting;
+  if (waiting) {
+    wrap_.Ref();
+  } else {
+    wrap_.Unref();
+  }
+}
+
+void ReaderHandle::close() {
+  halt();
+  if (waiting_) {
+    waiting_ = false;
+    wrap_.Unref();
+  }
+  reader_.reset();
+  teardown_.reset();
+}
+
+void ReaderHandle::woken(Napi::Env env) {
+  const Napi::HandleScope scope(env);
+  const Napi::Object object = wrap_.Value();
+  if (object.IsEmpty()) return;  // being collected
+  const Napi::Value on_wake = object.Get("onWake");
+  if (on_wake.IsFunction()) on_wake.As<Napi::Function>().Call(object, {});
+}
+
+void ReaderHandle::halt() {
+  if (reader_ != nullptr) reader_->stop();
+  waker_->close();
+}
+
+}  // namespace nfconntrack::binding

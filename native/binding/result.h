@@ -1,0 +1,37 @@
+// How native results look in JavaScript. Errors are made there, of [errno, syscall, detail].
+#pragma once
+
+#include <cstring>
+#include <vector>
+
+#include "failure.h"
+#include "napi_setup.h"
+#include "record_batch.h"
+
+namespace nfconntrack::binding {
+
+inline Napi::Array to_js(Napi::Env env, const Failure& failure) {
+  Napi::Array array = Napi::Array::New(env, 3);
+  array[0U] = Napi::Number::New(env, failure.code);
+  array[1U] = Napi::String::New(env, failure.syscall);
+  array[2U] = Napi::String::New(env, failure.detail);
+  return array;
+}
+
+// A batch in a fresh Uint8Array, so that what JavaScript keeps stays valid.
+inline Napi::Value to_js(Napi::Env env, const FlowBatch& batch) {
+  const std::size_t size = batch.byte_size();
+  Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(env, size);
+  if (env.IsExceptionPending()) return env.Undefined();
+  batch.write(static_cast<u8*>(buffer.Data()));
+  return Napi::Uint8Array::New(env, size, buffer, 0);
+}
+
+inline Napi::Value to_js(Napi::Env env, const std::vector<u8>& bytes) {
+  Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(env, bytes.size());
+  if (env.IsExceptionPending()) return env.Undefined();
+  if (!bytes.empty()) std::memcpy(buffer.Data(), bytes.data(), bytes.size());
+  return Napi::Uint8Array::New(env, bytes.size(), buffer, 0);
+}
+
+}  // namespace nfconntrack::binding

@@ -1,0 +1,36 @@
+#include "netns.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/stat.h>
+
+namespace nfconntrack {
+namespace {
+
+constexpr char kOwn[] = "/proc/thread-self/ns/net";
+
+bool same_file(int fd, const char* path) {
+  struct stat a {};
+  struct stat b {};
+  if (fstat(fd, &a) != 0 || stat(path, &b) != 0) return false;
+  return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+}  // namespace
+
+Failure Netns::open(const std::string& path, std::shared_ptr<const Netns>& netns) {
+  std::shared_ptr<Netns> opened(new Netns);
+  opened->fd_ = Fd(::open(path.empty() ? kOwn : path.c_str(), O_RDONLY | O_CLOEXEC));
+  // Without /proc a thread of ours still inherits its maker's namespace.
+  if (!opened->fd_.valid() && !path.empty()) return Failure::last("open");
+  netns = std::move(opened);
+  return {};
+}
+
+Failure Netns::enter() const {
+  if (!fd_.valid() || same_file(fd_.get(), kOwn)) return {};
+  if (setns(fd_.get(), CLONE_NEWNET) != 0) return Failure::last("setns");
+  return {};
+}
+
+}  // namespace nfconntrack

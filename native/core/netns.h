@@ -1,0 +1,27 @@
+// A network namespace, pinned by a descriptor.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "failure.h"
+#include "fd.h"
+
+namespace nfconntrack {
+
+class Netns {
+ public:
+  // Pins the namespace that `path` names; an empty path is the calling thread's own.
+  static Failure open(const std::string& path, std::shared_ptr<const Netns>& netns);
+
+  // Moves the calling thread there, and only that thread; call it on threads of ours alone.
+  // A thread that is there already stays, which needs no privilege (setns() does: CAP_SYS_ADMIN).
+  [[nodiscard]] Failure enter() const;
+
+ private:
+  Netns() = default;
+
+  Fd fd_;
+};
+
+}  // namespace nfconntrack

@@ -1,0 +1,17 @@
+#include "record_batch.h"
+
+namespace nfconntrack {
+
+void Tail::add(u8 type, Bytes payload) {
+  // Attribute payloads are below 64 KiB, so the length fits its u16.
+  const u16 head[2] = {type, static_cast<u16>(payload.size())};
+  const std::size_t start = bytes_.size();
+  const std::size_t padded = (payload.size() + 3) & ~std::size_t{3};
+  bytes_.resize(start + sizeof head + padded);
+  std::memcpy(bytes_.data() + start, head, sizeof head);
+  if (!payload.empty()) {
+    std::memcpy(bytes_.data() + start + sizeof head, payload.data(), payload.size());
+  }
+}
+
+}  // namespace nfconntrack
