@@ -90,4 +90,3 @@ export function addressBytes(address: string): number[] {
 export function addressText(record: string, at: number, family: number): string {
   return family === AF_INET6 ? ipv6Text(record, at) : ipv4Text(record, at);
 }
-

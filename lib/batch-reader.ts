@@ -2,9 +2,6 @@ import { check, type FailureContext } from './errors';
 import type { NativeReader } from './native';
 import { Records } from './records';
 
-/** What a reader that was ended gives instead of a batch. */
-const END = undefined;
-
 function turnOfTheLoop(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
@@ -45,9 +42,15 @@ export class BatchReader {
     if (this.#mustYield) await turnOfTheLoop();
     this.#mustYield = true;
     for (;;) {
-      if (this.#ended) return this.#end();
+      if (this.#ended) {
+        this.#end();
+        return;
+      }
       const bytes = this.#native.take();
-      if (bytes === null) return this.#finish();
+      if (bytes === null) {
+        this.#finish();
+        return;
+      }
       if (bytes !== undefined) return new Records(bytes);
       await this.woken();
       this.#mustYield = false;
@@ -89,17 +92,18 @@ export class BatchReader {
     this.#native.wait(waiting, this.#keepAlive);
   }
 
-  #end(): typeof END {
+  #end(): undefined {
     const failure = this.#failure;
     this.#failure = undefined;
+    // eslint-disable-next-line @typescript-eslint/only-throw-error -- a signal's reason may be anything
     if (failure !== undefined) throw failure;
-    return END;
+    return undefined;
   }
 
-  #finish(): typeof END {
+  #finish(): undefined {
     const outcome = this.#native.outcome();
     this.close();
     check(outcome, this.#context);
-    return END;
+    return undefined;
   }
 }

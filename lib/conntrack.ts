@@ -1,6 +1,6 @@
 import { Control } from './control';
 import { Events, type EventsOptions } from './events';
-import { Flow } from './flow';
+import type { Flow } from './flow';
 import { flowAt } from './batch';
 import { Flows, type FlowsOptions } from './flows';
 import { encodeKey, type FlowKey } from './key';
@@ -97,5 +97,6 @@ export class Conntrack {
 
 // A filter that is ignored would match more than it says.
 function refuseFilter(filter: unknown): void {
-  if (filter !== undefined) throw new TypeError('filter must be undefined: filters are not part of this version');
+  if (filter !== undefined)
+    throw new TypeError('filter must be undefined: filters are not part of this version');
 }

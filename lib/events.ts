@@ -59,10 +59,10 @@ function groupsOf(types: readonly EventType[] | undefined): number {
   if (types === undefined) return groupsOf(TYPES);
   if (!Array.isArray(types)) throw mustBe('options.types', 'an array', types);
   if (types.length === 0) throw new TypeError('options.types must not be empty');
-  return types.reduce(
-    (bits, type, index) => bits | (1 << GROUPS[oneOf(`options.types[${index}]`, type, TYPES)]),
-    0,
+  const known = (types as readonly unknown[]).map((type, index) =>
+    oneOf(`options.types[${index}]`, type, TYPES),
   );
+  return known.reduce((bits, type) => bits | (1 << GROUPS[type]), 0);
 }
 
 const toEventBatch = (records: Records): EventBatch => new EventBatch(records);

@@ -6,7 +6,16 @@ import { protocolName } from './protocol';
 import { milliseconds, u16, u32, u64, u8 } from './record';
 import { type DccpState, type SctpState, type State, stateName, type TcpState } from './state';
 import { Status, statusFlags } from './status';
-import { findTail, tailBits, tailBytes, type TailEntry, tailI32, tailText, tailU32, tailU64 } from './tail';
+import {
+  findTail,
+  tailBits,
+  tailBytes,
+  type TailEntry,
+  tailI32,
+  tailText,
+  tailU32,
+  tailU64,
+} from './tail';
 import { Direction, type DirectionData, present, Tuple, type TupleData } from './tuple';
 
 /** Flags of one direction of a TCP flow (IP_CT_TCP_FLAG_*), and which of them mean something. */
@@ -336,7 +345,9 @@ export class Flow {
   get seqAdjust(): SeqAdjust | undefined {
     const orig = this.#seqAdjustment(TailType.origSeqAdjust);
     const reply = this.#seqAdjustment(TailType.replySeqAdjust);
-    return orig === undefined && reply === undefined ? undefined : present<SeqAdjust>({ orig, reply });
+    return orig === undefined && reply === undefined
+      ? undefined
+      : present<SeqAdjust>({ orig, reply });
   }
 
   /** What SYNPROXY remembers (CTA_SYNPROXY, Linux 4.17). */

@@ -1,5 +1,5 @@
 import { FlowBatch } from './batch';
-import { BatchReader } from './batch-reader';
+import type { BatchReader } from './batch-reader';
 import type { Control } from './control';
 import type { Flow } from './flow';
 import { BatchIterator, ItemIterator } from './iterators';
@@ -34,7 +34,9 @@ const GET_CTRZERO = 3;
 function command(table: Table, zeroCounters: boolean): number {
   if (!zeroCounters) return COMMANDS[table];
   if (table !== 'conntrack') {
-    throw new TypeError(`options.zeroCounters goes with the table 'conntrack' only, not '${table}'`);
+    throw new TypeError(
+      `options.zeroCounters goes with the table 'conntrack' only, not '${table}'`,
+    );
   }
   return GET_CTRZERO;
 }

@@ -103,13 +103,16 @@ function address(name: string, value: unknown, family: Family | undefined): [str
   const own = familyOf(text);
   if (own === undefined) throw mustBe(name, 'an IPv4 or IPv6 address', value);
   if (family !== undefined && own !== family) {
-    throw new TypeError(`${name} must be an ${family} address as the rest of the key is, not ${text}`);
+    throw new TypeError(
+      `${name} must be an ${family} address as the rest of the key is, not ${text}`,
+    );
   }
   return [text, own];
 }
 
 function protonumOf(key: FlowKey): number {
-  const named = key.protocol === undefined ? undefined : protocolNumber(string('key.protocol', key.protocol));
+  const named =
+    key.protocol === undefined ? undefined : protocolNumber(string('key.protocol', key.protocol));
   if (key.protocol !== undefined && named === undefined) {
     throw mustBe('key.protocol', "a protocol's name or number", key.protocol);
   }
@@ -133,7 +136,11 @@ const MEMBERS: Readonly<Record<ReturnType<typeof portKind>, readonly Member[]>> 
 const ALL_MEMBERS = Object.values(MEMBERS).flat();
 
 /** The members that tell a protocol's flows apart: all of them, and none of another protocol. */
-function memberValues(name: string, tuple: TupleLike, protonum: number): Partial<Record<Member, number>> {
+function memberValues(
+  name: string,
+  tuple: TupleLike,
+  protonum: number,
+): Partial<Record<Member, number>> {
   const wanted = MEMBERS[portKind(protonum)];
   const protocol = protocolName(protonum);
   for (const member of ALL_MEMBERS) {

@@ -105,9 +105,12 @@ function explain(cause: unknown): ConntrackError {
 
 function load(): Native {
   if (process.platform !== 'linux') {
-    throw new ConntrackError(`connection tracking is a part of Linux; this is ${process.platform}`, {
-      code: 'ENOSYS',
-    });
+    throw new ConntrackError(
+      `connection tracking is a part of Linux; this is ${process.platform}`,
+      {
+        code: 'ENOSYS',
+      },
+    );
   }
   let native: Native;
   try {

@@ -19,7 +19,8 @@ export function resolveNetns(netns: unknown): Netns {
     const pid = integer('options.netns', netns, 1, PID_MAX);
     return { path: `/proc/${pid}/ns/net`, name: `of process ${pid}` };
   }
-  if (typeof netns !== 'string') throw mustBe('options.netns', 'a name, a path or a process id', netns);
+  if (typeof netns !== 'string')
+    throw mustBe('options.netns', 'a name, a path or a process id', netns);
   // A NUL would end the path early in native code, and name another file.
   if (netns === '' || netns === '.' || netns === '..' || netns.includes('\0')) {
     throw mustBe('options.netns', 'the name of a network namespace, a path or a process id', netns);

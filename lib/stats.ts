@@ -1,4 +1,3 @@
-
 /** What one CPU has counted since it was started (IPCTNL_MSG_CT_GET_STATS_CPU). */
 export interface CpuStats {
   cpu: number;
