@@ -1,6 +1,6 @@
 // Generated from native/core/layout.txt by scripts/generate-layout.mjs. Do not edit.
 
-export const LAYOUT_VERSION = '541344ca90721037';
+export const LAYOUT_VERSION = '6ecbfeb78dcf1a4a';
 
 export const Kind = {
   flow: 0,
@@ -38,6 +38,57 @@ export const TailType = {
   synproxy: 9,
   dccpHandshakeSeq: 10,
   expectFn: 11,
+} as const;
+
+export const FilterOp = {
+  all: 0,
+  any: 1,
+  not: 2,
+  number: 3,
+  wide: 4,
+  mask: 5,
+  ipv4: 6,
+  ipv6: 7,
+  state: 8,
+  labels: 9,
+  helper: 10,
+} as const;
+
+export const FilterPlace = {
+  origSrc: 1,
+  origDst: 2,
+  replySrc: 4,
+  replyDst: 8,
+} as const;
+
+export const FilterField = {
+  family: 0,
+  protonum: 1,
+  status: 2,
+  timeout: 3,
+  mark: 4,
+  id: 5,
+  zone: 6,
+  use: 7,
+  origSport: 8,
+  origDport: 9,
+  origIcmpType: 10,
+  origIcmpCode: 11,
+  origIcmpId: 12,
+  origZone: 13,
+  replySport: 14,
+  replyDport: 15,
+  replyIcmpType: 16,
+  replyIcmpCode: 17,
+  replyIcmpId: 18,
+  replyZone: 19,
+  anyPort: 20,
+  origPackets: 21,
+  origBytes: 22,
+  replyPackets: 23,
+  replyBytes: 24,
+  packets: 25,
+  bytes: 26,
 } as const;
 
 /** Offsets in bytes of TupleRecord's members. */

@@ -11,7 +11,7 @@ using u16 = std::uint16_t;
 using u32 = std::uint32_t;
 using u64 = std::uint64_t;
 
-inline constexpr char kLayoutVersion[] = "541344ca90721037";
+inline constexpr char kLayoutVersion[] = "6ecbfeb78dcf1a4a";
 
 namespace Kind {
 inline constexpr u8 kFlow = 0;
@@ -50,6 +50,57 @@ inline constexpr u8 kSynproxy = 9;
 inline constexpr u8 kDccpHandshakeSeq = 10;
 inline constexpr u8 kExpectFn = 11;
 }  // namespace TailType
+
+namespace FilterOp {
+inline constexpr u8 kAll = 0;
+inline constexpr u8 kAny = 1;
+inline constexpr u8 kNot = 2;
+inline constexpr u8 kNumber = 3;
+inline constexpr u8 kWide = 4;
+inline constexpr u8 kMask = 5;
+inline constexpr u8 kIpv4 = 6;
+inline constexpr u8 kIpv6 = 7;
+inline constexpr u8 kState = 8;
+inline constexpr u8 kLabels = 9;
+inline constexpr u8 kHelper = 10;
+}  // namespace FilterOp
+
+namespace FilterPlace {
+inline constexpr u8 kOrigSrc = 1;
+inline constexpr u8 kOrigDst = 2;
+inline constexpr u8 kReplySrc = 4;
+inline constexpr u8 kReplyDst = 8;
+}  // namespace FilterPlace
+
+namespace FilterField {
+inline constexpr u8 kFamily = 0;
+inline constexpr u8 kProtonum = 1;
+inline constexpr u8 kStatus = 2;
+inline constexpr u8 kTimeout = 3;
+inline constexpr u8 kMark = 4;
+inline constexpr u8 kId = 5;
+inline constexpr u8 kZone = 6;
+inline constexpr u8 kUse = 7;
+inline constexpr u8 kOrigSport = 8;
+inline constexpr u8 kOrigDport = 9;
+inline constexpr u8 kOrigIcmpType = 10;
+inline constexpr u8 kOrigIcmpCode = 11;
+inline constexpr u8 kOrigIcmpId = 12;
+inline constexpr u8 kOrigZone = 13;
+inline constexpr u8 kReplySport = 14;
+inline constexpr u8 kReplyDport = 15;
+inline constexpr u8 kReplyIcmpType = 16;
+inline constexpr u8 kReplyIcmpCode = 17;
+inline constexpr u8 kReplyIcmpId = 18;
+inline constexpr u8 kReplyZone = 19;
+inline constexpr u8 kAnyPort = 20;
+inline constexpr u8 kOrigPackets = 21;
+inline constexpr u8 kOrigBytes = 22;
+inline constexpr u8 kReplyPackets = 23;
+inline constexpr u8 kReplyBytes = 24;
+inline constexpr u8 kPackets = 25;
+inline constexpr u8 kBytes = 26;
+}  // namespace FilterField
 
 struct TupleRecord {
   static constexpr u32 kHasSrc = 1U << 0;

@@ -14,4 +14,19 @@ void Tail::add(u8 type, Bytes payload) {
   }
 }
 
+bool Tail::find(u32 offset, u32 length, u8 type, Bytes& payload) const {
+  Bytes rest = Bytes(bytes_).subspan(offset, length);
+  while (!rest.empty()) {
+    u16 head[2];
+    std::memcpy(head, rest.data(), sizeof head);
+    const std::size_t size = head[1];
+    if (head[0] == type) {
+      payload = rest.subspan(sizeof head, size);
+      return true;
+    }
+    rest = rest.subspan(sizeof head + ((size + 3) & ~std::size_t{3}));
+  }
+  return false;
+}
+
 }  // namespace nfconntrack

@@ -21,8 +21,15 @@ class Tail {
   [[nodiscard]] u32 size() const { return static_cast<u32>(bytes_.size()); }
   [[nodiscard]] const u8* data() const { return bytes_.data(); }
   void truncate(u32 size) { bytes_.resize(size); }
+  // The first entry of `type` of a record of this batch.
+  template <typename Record>
+  bool find(const Record& record, u8 type, Bytes& payload) const {
+    return find(record.tailOffset, record.tailLength, type, payload);
+  }
 
  private:
+  bool find(u32 offset, u32 length, u8 type, Bytes& payload) const;
+
   std::vector<u8> bytes_;
 };
 
