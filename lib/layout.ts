@@ -1,6 +1,6 @@
 // Generated from native/core/layout.txt by scripts/generate-layout.mjs. Do not edit.
 
-export const LAYOUT_VERSION = '6ecbfeb78dcf1a4a';
+export const LAYOUT_VERSION = '7cdce6df40623c60';
 
 export const Kind = {
   flow: 0,
@@ -82,13 +82,17 @@ export const FilterField = {
   replyIcmpCode: 17,
   replyIcmpId: 18,
   replyZone: 19,
-  anyPort: 20,
-  origPackets: 21,
-  origBytes: 22,
-  replyPackets: 23,
-  replyBytes: 24,
-  packets: 25,
-  bytes: 26,
+  origSrckey: 20,
+  origDstkey: 21,
+  replySrckey: 22,
+  replyDstkey: 23,
+  anyPort: 24,
+  origPackets: 25,
+  origBytes: 26,
+  replyPackets: 27,
+  replyBytes: 28,
+  packets: 29,
+  bytes: 30,
 } as const;
 
 /** Offsets in bytes of TupleRecord's members. */

@@ -61,6 +61,14 @@ function table(protoinfo: number): readonly State[] {
   }
 }
 
+/** The codes of a state in each protocol that has one of this name. */
+export function stateCodes(name: string): { protoinfo: number; state: number }[] {
+  return [Protoinfo.tcp, Protoinfo.sctp, Protoinfo.dccp].flatMap((protoinfo) => {
+    const state = (table(protoinfo) as readonly string[]).indexOf(name);
+    return state < 0 ? [] : [{ protoinfo, state }];
+  });
+}
+
 export function stateName(protoinfo: number, state: number): State {
   return table(protoinfo)[state] ?? `${state}`;
 }

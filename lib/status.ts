@@ -29,7 +29,7 @@ export const Status = {
 } as const;
 
 /** The kernel's names of the bits, in their order. */
-const FLAGS: readonly (readonly [number, string])[] = [
+const FLAGS = [
   [Status.expected, 'EXPECTED'],
   [Status.seenReply, 'SEEN_REPLY'],
   [Status.assured, 'ASSURED'],
@@ -46,7 +46,20 @@ const FLAGS: readonly (readonly [number, string])[] = [
   [Status.helper, 'HELPER'],
   [Status.offload, 'OFFLOAD'],
   [Status.hwOffload, 'HW_OFFLOAD'],
-];
+] as const;
+
+/** A flag by the kernel's name, or by its name in Status. */
+export type StatusFlag = (typeof FLAGS)[number][1] | keyof typeof Status;
+
+const BITS = new Map<string, number>([
+  ...FLAGS.map(([bit, name]) => [name, bit] as const),
+  ...Object.entries(Status),
+]);
+
+/** The bit of a flag's name; undefined if it is none. */
+export function statusBit(name: string): number | undefined {
+  return BITS.get(name);
+}
 
 export function statusFlags(status: number): string[] {
   return FLAGS.filter(([bit]) => (status & bit) !== 0).map(([, name]) => name);

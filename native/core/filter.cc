@@ -1,6 +1,7 @@
 #include "filter.h"
 
 #include <endian.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -84,6 +85,15 @@ Value of_tuple(const TupleRecord& tuple, u32 flag, u64 value) {
   return {(tuple.presence & flag) != 0, value};
 }
 
+// On the wire the keys of GRE are ports.
+Value of_port(const TupleRecord& tuple, u32 flag, u64 value) {
+  return tuple.protonum == IPPROTO_GRE ? Value{} : of_tuple(tuple, flag, value);
+}
+
+Value of_key(const TupleRecord& tuple, u32 flag, u64 value) {
+  return tuple.protonum == IPPROTO_GRE ? of_tuple(tuple, flag, value) : Value{};
+}
+
 Value sum(Value a, Value b) { return {a.present && b.present, a.value + b.value}; }
 
 Value number_of(const FlowRecord& record, u32 field) {
@@ -106,9 +116,13 @@ Value number_of(const FlowRecord& record, u32 field) {
     case FilterField::kUse:
       return of_flow(record, FlowRecord::kHasUse, record.use);
     case FilterField::kOrigSport:
-      return of_tuple(record.orig, TupleRecord::kHasSport, record.orig.sport);
+      return of_port(record.orig, TupleRecord::kHasSport, record.orig.sport);
+    case FilterField::kOrigSrckey:
+      return of_key(record.orig, TupleRecord::kHasSport, record.orig.sport);
     case FilterField::kOrigDport:
-      return of_tuple(record.orig, TupleRecord::kHasDport, record.orig.dport);
+      return of_port(record.orig, TupleRecord::kHasDport, record.orig.dport);
+    case FilterField::kOrigDstkey:
+      return of_key(record.orig, TupleRecord::kHasDport, record.orig.dport);
     case FilterField::kOrigIcmpType:
       return of_tuple(record.orig, TupleRecord::kHasIcmpType, record.orig.icmpType);
     case FilterField::kOrigIcmpCode:
@@ -118,9 +132,13 @@ Value number_of(const FlowRecord& record, u32 field) {
     case FilterField::kOrigZone:
       return of_tuple(record.orig, TupleRecord::kHasZone, record.orig.zone);
     case FilterField::kReplySport:
-      return of_tuple(record.reply, TupleRecord::kHasSport, record.reply.sport);
+      return of_port(record.reply, TupleRecord::kHasSport, record.reply.sport);
+    case FilterField::kReplySrckey:
+      return of_key(record.reply, TupleRecord::kHasSport, record.reply.sport);
     case FilterField::kReplyDport:
-      return of_tuple(record.reply, TupleRecord::kHasDport, record.reply.dport);
+      return of_port(record.reply, TupleRecord::kHasDport, record.reply.dport);
+    case FilterField::kReplyDstkey:
+      return of_key(record.reply, TupleRecord::kHasDport, record.reply.dport);
     case FilterField::kReplyIcmpType:
       return of_tuple(record.reply, TupleRecord::kHasIcmpType, record.reply.icmpType);
     case FilterField::kReplyIcmpCode:

@@ -11,7 +11,7 @@ using u16 = std::uint16_t;
 using u32 = std::uint32_t;
 using u64 = std::uint64_t;
 
-inline constexpr char kLayoutVersion[] = "6ecbfeb78dcf1a4a";
+inline constexpr char kLayoutVersion[] = "7cdce6df40623c60";
 
 namespace Kind {
 inline constexpr u8 kFlow = 0;
@@ -93,13 +93,17 @@ inline constexpr u8 kReplyIcmpType = 16;
 inline constexpr u8 kReplyIcmpCode = 17;
 inline constexpr u8 kReplyIcmpId = 18;
 inline constexpr u8 kReplyZone = 19;
-inline constexpr u8 kAnyPort = 20;
-inline constexpr u8 kOrigPackets = 21;
-inline constexpr u8 kOrigBytes = 22;
-inline constexpr u8 kReplyPackets = 23;
-inline constexpr u8 kReplyBytes = 24;
-inline constexpr u8 kPackets = 25;
-inline constexpr u8 kBytes = 26;
+inline constexpr u8 kOrigSrckey = 20;
+inline constexpr u8 kOrigDstkey = 21;
+inline constexpr u8 kReplySrckey = 22;
+inline constexpr u8 kReplyDstkey = 23;
+inline constexpr u8 kAnyPort = 24;
+inline constexpr u8 kOrigPackets = 25;
+inline constexpr u8 kOrigBytes = 26;
+inline constexpr u8 kReplyPackets = 27;
+inline constexpr u8 kReplyBytes = 28;
+inline constexpr u8 kPackets = 29;
+inline constexpr u8 kBytes = 30;
 }  // namespace FilterField
 
 struct TupleRecord {
