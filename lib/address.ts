@@ -12,6 +12,10 @@ export function familyName(family: number): Family {
   return family === AF_INET6 ? 'ipv6' : 'ipv4';
 }
 
+export function familyNumber(family: Family): number {
+  return family === 'ipv6' ? AF_INET6 : AF_INET;
+}
+
 const OCTETS = Array.from({ length: 256 }, (_, value) => String(value));
 
 function octet(record: string, offset: number): string {

@@ -1,5 +1,6 @@
 import { Control } from './control';
 import { Events, type EventsOptions } from './events';
+import type { Filter } from './filter';
 import type { Flow } from './flow';
 import { flowAt } from './batch';
 import { Flows, type FlowsOptions } from './flows';
@@ -35,16 +36,18 @@ export class Conntrack {
     return new Conntrack(await Control.open(netns.path, netns.name));
   }
 
-  /** Lists flows; see Flows. */
-  flows(filter?: undefined, given?: FlowsOptions): Flows {
-    refuseFilter(filter);
-    return new Flows(this.#control, given);
+  /** Lists the flows that `filter` matches, or all; see Flows. */
+  flows(filter?: Filter, given?: FlowsOptions): Flows {
+    return new Flows(this.#control, filter, given);
   }
 
-  /** Follows the kernel's events; the subscription stands when this resolves. See Events. */
-  events(filter?: undefined, given?: EventsOptions): Promise<Events> {
-    refuseFilter(filter);
-    return Events.subscribe(this.#control, given);
+  /**
+   * Follows the events of the flows that `filter` matches, or of all; the subscription stands when this
+   * resolves. A filter looks at what each event carries: NEW and UPDATE events lack counters, DESTROY events
+   * labels and helper, and all of them a mark of 0. See Events.
+   */
+  async events(filter?: Filter, given?: EventsOptions): Promise<Events> {
+    return Events.subscribe(this.#control, filter, given);
   }
 
   /**
@@ -93,10 +96,4 @@ export class Conntrack {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
-}
-
-// A filter that is ignored would match more than it says.
-function refuseFilter(filter: unknown): void {
-  if (filter !== undefined)
-    throw new TypeError('filter must be undefined: filters are not part of this version');
 }

@@ -7,6 +7,7 @@ import {
   type NativeReader,
   type NativeSubscription,
 } from './native';
+import type { KernelPart } from './plan';
 
 export interface SubscribeRequest {
   /** Bit n: multicast group n. */
@@ -15,6 +16,15 @@ export interface SubscribeRequest {
   readonly receiveBuffer: number;
   /** Events. */
   readonly queue: number;
+  readonly filter: Uint32Array | undefined;
+  readonly signal: AbortSignal | undefined;
+}
+
+export interface DumpRequest {
+  /** One of ctnetlink's. */
+  readonly command: number;
+  readonly kernel: KernelPart;
+  readonly filter: Uint32Array | undefined;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -78,12 +88,13 @@ export class Control {
     return bytes;
   }
 
-  /** Starts a dump; `command` is one of ctnetlink's. */
-  dump(command: number, signal: AbortSignal | undefined): BatchReader {
+  /** Starts a dump. */
+  dump({ command, kernel, filter, signal }: DumpRequest): BatchReader {
     signal?.throwIfAborted();
     const dump = new (native().FlowDump)();
     const context = this.#context('list the flows');
-    check(dump.start(this.native, command, 0), context);
+    const { pattern, markMask, statusMask } = kernel;
+    check(dump.start(this.native, command, pattern, markMask, statusMask, filter), context);
     return this.#read(this.#dumps, dump, context, signal);
   }
 
@@ -92,8 +103,8 @@ export class Control {
     request.signal?.throwIfAborted();
     const subscription = new (native().FlowSubscription)();
     const context = this.#context('follow the events');
-    const { groups, receiveBuffer, queue } = request;
-    check(subscription.start(this.native, groups, receiveBuffer, queue), context);
+    const { groups, receiveBuffer, queue, filter } = request;
+    check(subscription.start(this.native, groups, receiveBuffer, queue, filter), context);
     const reader = this.#read(this.#subscriptions, subscription, context, request.signal);
     const outcome = await this.#started(subscription, reader);
     if (outcome[0] === 0) return { reader, native: subscription };

@@ -1,5 +1,8 @@
 import type { Control, Subscribed } from './control';
 import { type ConntrackEvent, EventBatch, type EventType } from './event';
+import { type Filter, isEverything } from './filter';
+import { parseFilter } from './filter-parse';
+import { compileFilter } from './filter-program';
 import { BatchIterator, ItemIterator } from './iterators';
 import { integer, mustBe, oneOf, options, optionalSignal } from './options';
 import type { Records } from './records';
@@ -85,10 +88,16 @@ export class Events implements AsyncIterable<ConntrackEvent> {
   }
 
   /** @internal */
-  static async subscribe(control: Control, given: EventsOptions | undefined): Promise<Events> {
+  static async subscribe(
+    control: Control,
+    filter: Filter | undefined,
+    given: EventsOptions | undefined,
+  ): Promise<Events> {
     const known = options('options', given, ['types', 'receiveBuffer', 'queue', 'signal']);
     const { receiveBuffer = DEFAULT_RECEIVE_BUFFER, queue = DEFAULT_QUEUE } = known;
+    const tree = parseFilter(filter);
     const subscribed = await control.subscribe({
+      filter: isEverything(tree) ? undefined : compileFilter(tree),
       groups: groupsOf(known.types),
       receiveBuffer: integer('options.receiveBuffer', receiveBuffer, MIN_RECEIVE_BUFFER, MAX_INT),
       queue: integer('options.queue', queue, 1, MAX_QUEUE),
@@ -116,11 +125,11 @@ export class Events implements AsyncIterable<ConntrackEvent> {
   }
 
   statistics(): EventsStatistics {
-    const [received, kernelDrops, queueDrops, malformed, gaps, queued, receiveBuffer] =
+    const [received, filtered, kernelDrops, queueDrops, malformed, gaps, queued, receiveBuffer] =
       this.#subscribed.native.statistics();
     return {
       received,
-      filtered: 0,
+      filtered,
       delivered: this.#delivered,
       kernelDrops,
       queueDrops,

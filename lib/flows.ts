@@ -1,8 +1,13 @@
 import { FlowBatch } from './batch';
 import type { BatchReader } from './batch-reader';
 import type { Control } from './control';
+import { EVERYTHING, type Filter, isEverything, type Node } from './filter';
+import { parseFilter } from './filter-parse';
+import { compileFilter } from './filter-program';
 import type { Flow } from './flow';
 import { BatchIterator, ItemIterator } from './iterators';
+import { type Explanation, type Plan, planOf } from './plan';
+import { FlowOffset } from './layout';
 import type { Records } from './records';
 import { oneOf, optionalBoolean, options, optionalSignal } from './options';
 
@@ -41,6 +46,15 @@ function command(table: Table, zeroCounters: boolean): number {
   return GET_CTRZERO;
 }
 
+/** A zeroing listing zeroes what the kernel lists, whether or not we then leave it out. */
+function refuseSurplusZeroing(tree: Node, { kernel, whole }: Plan): void {
+  const onlyFamily = whole && kernel.pattern.every((byte, at) => byte === 0 || at === FlowOffset.family);
+  if (isEverything(tree) || onlyFamily) return;
+  throw new TypeError(
+    'options.zeroCounters goes with no filter but one of a family: it would zero flows that the filter does not match',
+  );
+}
+
 const toFlowBatch = (records: Records): FlowBatch => new FlowBatch(records);
 
 /**
@@ -54,16 +68,22 @@ const toFlowBatch = (records: Records): FlowBatch => new FlowBatch(records);
 export class Flows implements AsyncIterable<Flow> {
   readonly #control: Control;
   readonly #command: number;
+  readonly #tree: Node;
+  readonly #plan: Plan;
   readonly #signal: AbortSignal | undefined;
 
   /** @internal */
-  constructor(control: Control, given: FlowsOptions | undefined) {
+  constructor(control: Control, filter: Filter | undefined, given: FlowsOptions | undefined) {
     const known = options('options', given, ['zeroCounters', 'table', 'signal']);
     const table =
       known.table === undefined ? 'conntrack' : oneOf('options.table', known.table, TABLES);
     const zero = optionalBoolean('options.zeroCounters', known.zeroCounters) ?? false;
+    const tree = parseFilter(filter);
     this.#control = control;
     this.#command = command(table, zero);
+    this.#plan = table === 'conntrack' ? planOf(tree) : planOf(EVERYTHING);
+    this.#tree = tree;
+    if (zero) refuseSurplusZeroing(tree, this.#plan);
     this.#signal = optionalSignal('options.signal', known.signal);
   }
 
@@ -90,9 +110,24 @@ export class Flows implements AsyncIterable<Flow> {
     return count;
   }
 
+  /** Where the filter is evaluated: what the kernel leaves out, what is matched natively, and why. */
+  explain(): Explanation {
+    const { kernel, native, reasons } = this.#plan.explanation;
+    return { kernel: [...kernel], native: [...native], reasons: [...reasons] };
+  }
+
+  #start(): BatchReader {
+    return this.#control.dump({
+      command: this.#command,
+      kernel: this.#plan.kernel,
+      filter: isEverything(this.#tree) ? undefined : compileFilter(this.#tree),
+      signal: this.#signal,
+    });
+  }
+
   #iterate(): BatchIterator<FlowBatch> {
     let reader: BatchReader | undefined;
-    const start = (): BatchReader => (reader ??= this.#control.dump(this.#command, this.#signal));
+    const start = (): BatchReader => (reader ??= this.#start());
     return new BatchIterator(start, toFlowBatch);
   }
 }

@@ -29,9 +29,18 @@ export {
   type TcpInfo,
   type Timestamps,
 } from './flow';
+export type {
+  Addresses,
+  DirectionFilter,
+  Filter,
+  Numbers,
+  StatusFlags,
+  WideNumbers,
+} from './filter';
 export { Flows, type FlowsOptions, type Table } from './flows';
 export type { FlowKey, TupleKey } from './key';
+export type { Explanation } from './plan';
 export type { DccpState, SctpState, State, TcpState } from './state';
 export type { CpuStats, Limits } from './stats';
-export { Status } from './status';
+export { Status, type StatusFlag } from './status';
 export { Direction, type DirectionData, Tuple, type TupleData } from './tuple';

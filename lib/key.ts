@@ -1,7 +1,8 @@
-import { addressBytes, AF_INET, AF_INET6, type Family, familyOf } from './address';
-import { FLOW_SIZE, FlowHas, FlowOffset, TupleHas, TupleOffset } from './layout';
+import { type Family, familyNumber, familyOf } from './address';
+import { FlowHas, FlowOffset, TupleHas, TupleOffset } from './layout';
 import { integer, mustBe, oneOf, optionalInteger, string } from './options';
 import { portKind, protocolName, protocolNumber } from './protocol';
+import { RecordWriter, TupleWriter } from './record-writer';
 
 /** The addresses of one direction, as they identify a flow. */
 export interface TupleKey {
@@ -40,63 +41,6 @@ export type TupleLike = { [Name in keyof TupleKey]?: TupleKey[Name] | undefined 
 
 const U8 = 0xff;
 const U16 = 0xffff;
-
-/** A record that is written field by field, with its presence bits. */
-class RecordWriter {
-  readonly bytes = new Uint8Array(FLOW_SIZE);
-  readonly #view = new DataView(this.bytes.buffer);
-  readonly #little = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
-
-  u8(at: number, value: number): void {
-    this.#view.setUint8(at, value);
-  }
-
-  u16(at: number, value: number): void {
-    this.#view.setUint16(at, value, this.#little);
-  }
-
-  flag(at: number, flag: number): void {
-    const flags = this.#view.getUint32(at, this.#little);
-    this.#view.setUint32(at, flags | flag, this.#little);
-  }
-}
-
-class TupleWriter {
-  readonly #record: RecordWriter;
-  readonly #at: number;
-
-  constructor(record: RecordWriter, at: number) {
-    this.#record = record;
-    this.#at = at;
-  }
-
-  address(offset: number, flag: number, address: string): void {
-    addressBytes(address).forEach((value, index) => {
-      this.#record.u8(this.#at + offset + index, value);
-    });
-    this.#flag(flag);
-  }
-
-  u16(offset: number, flag: number, value: number | undefined): void {
-    if (value === undefined) return;
-    this.#record.u16(this.#at + offset, value);
-    this.#flag(flag);
-  }
-
-  u8(offset: number, flag: number, value: number | undefined): void {
-    if (value === undefined) return;
-    this.#record.u8(this.#at + offset, value);
-    this.#flag(flag);
-  }
-
-  family(family: Family): void {
-    this.#record.u8(this.#at + TupleOffset.family, family === 'ipv6' ? AF_INET6 : AF_INET);
-  }
-
-  #flag(flag: number): void {
-    this.#record.flag(this.#at + TupleOffset.presence, flag);
-  }
-}
 
 function address(name: string, value: unknown, family: Family | undefined): [string, Family] {
   const text = string(name, value);
@@ -169,7 +113,7 @@ function writeTuple(
   const [src, family] = address(`${name}.src`, tuple.src, wantedFamily);
   const [dst] = address(`${name}.dst`, tuple.dst, family);
   const values = memberValues(name, tuple, protonum);
-  writer.family(family);
+  writer.family(familyNumber(family));
   writer.address(TupleOffset.src, TupleHas.src, src);
   writer.address(TupleOffset.dst, TupleHas.dst, dst);
   writer.u8(TupleOffset.protonum, TupleHas.protonum, protonum);
@@ -197,7 +141,7 @@ export function encodeKey(key: FlowKey): Uint8Array {
   const record = new RecordWriter();
   const writer = new TupleWriter(record, FlowOffset[direction]);
   const found = writeTuple(writer, `key.${direction}`, tuple, protonumOf(key), family);
-  record.u8(FlowOffset.family, found === 'ipv6' ? AF_INET6 : AF_INET);
+  record.u8(FlowOffset.family, familyNumber(found));
   record.flag(FlowOffset.presence, FlowHas[direction]);
   const zone = optionalInteger('key.zone', key.zone, 0, U16);
   if (zone !== undefined && zone !== 0) {

@@ -38,16 +38,33 @@ export interface NativeReader {
 }
 
 export interface NativeDump extends NativeReader {
-  start(control: NativeControl, command: number, family: number): Outcome;
+  /**
+   * `pattern` is a FlowRecord whose presence says what the kernel is asked for, `filter` a program of
+   * layout.txt's FilterOp.
+   */
+  start(
+    control: NativeControl,
+    command: number,
+    pattern: Uint8Array,
+    markMask: number,
+    statusMask: number,
+    filter: Uint32Array | undefined,
+  ): Outcome;
 }
 
 export interface NativeSubscription extends NativeReader {
   /** `groups`: bit n is multicast group n; `queueLimit` in events. */
-  start(control: NativeControl, groups: number, receiveBuffer: number, queueLimit: number): Outcome;
+  start(
+    control: NativeControl,
+    groups: number,
+    receiveBuffer: number,
+    queueLimit: number,
+    filter: Uint32Array | undefined,
+  ): Outcome;
   /** Whether the kernel delivers events, or why it does not; undefined until that is known. */
   started(): Outcome | undefined;
-  /** received, kernelDrops, queueDrops, malformed, gaps, queued, receiveBuffer */
-  statistics(): [number, number, number, number, number, number, number];
+  /** received, filtered, kernelDrops, queueDrops, malformed, gaps, queued, receiveBuffer */
+  statistics(): [number, number, number, number, number, number, number, number];
 }
 
 export interface Native {

@@ -45,4 +45,32 @@ std::optional<std::span<const std::uint8_t>> bytes_argument(const Napi::Callback
   return std::nullopt;
 }
 
+std::optional<KernelFilter> kernel_filter_argument(const Napi::CallbackInfo& info,
+                                                   std::size_t index) {
+  const auto bytes = bytes_argument(info, index, sizeof(FlowRecord));
+  if (!bytes) return std::nullopt;
+  const auto mark_mask = number_argument(info, index + 1, 0, UINT32_MAX);
+  if (!mark_mask) return std::nullopt;
+  const auto status_mask = number_argument(info, index + 2, 0, UINT32_MAX);
+  if (!status_mask) return std::nullopt;
+  FlowRecord pattern;
+  std::memcpy(&pattern, bytes->data(), sizeof pattern);
+  return KernelFilter(pattern, static_cast<u32>(*mark_mask), static_cast<u32>(*status_mask));
+}
+
+std::optional<std::shared_ptr<const Filter>> filter_argument(const Napi::CallbackInfo& info,
+                                                             std::size_t index) {
+  if (info[index].IsUndefined()) return nullptr;
+  if (info[index].IsTypedArray()) {
+    const auto array = info[index].As<Napi::TypedArray>();
+    if (array.TypedArrayType() == napi_uint32_array) {
+      const auto words = array.As<Napi::Uint32Array>();
+      auto filter = Filter::compile({words.Data(), words.ElementLength()});
+      if (filter != nullptr) return filter;
+    }
+  }
+  refuse(info, index, "a filter's program");
+  return std::nullopt;
+}
+
 }  // namespace nfconntrack::binding

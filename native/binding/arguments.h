@@ -3,10 +3,13 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 
+#include "filter.h"
+#include "kernel_filter.h"
 #include "napi_setup.h"
 
 namespace nfconntrack::binding {
@@ -18,5 +21,12 @@ std::optional<std::string> string_argument(const Napi::CallbackInfo& info, std::
 std::optional<Napi::Function> function_argument(const Napi::CallbackInfo& info, std::size_t index);
 std::optional<std::span<const std::uint8_t>> bytes_argument(const Napi::CallbackInfo& info,
                                                             std::size_t index, std::size_t size);
+
+// The kernel's part of a filter: a FlowRecord and the masks of its mark and status, three arguments.
+std::optional<KernelFilter> kernel_filter_argument(const Napi::CallbackInfo& info,
+                                                   std::size_t index);
+// A compiled filter; null where the argument is undefined.
+std::optional<std::shared_ptr<const Filter>> filter_argument(const Napi::CallbackInfo& info,
+                                                             std::size_t index);
 
 }  // namespace nfconntrack::binding

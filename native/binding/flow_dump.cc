@@ -18,18 +18,21 @@ Napi::Function FlowDump::define(Napi::Env env) {
                      });
 }
 
-// start(control, command, family): [errno, syscall, detail]
+// start(control, command, pattern, markMask, statusMask, filter): [errno, syscall, detail]
+// `pattern` is a FlowRecord of what the kernel is asked for.
 Napi::Value FlowDump::start(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const Control* control = Control::from(info[0]);
   if (control == nullptr) return env.Undefined();
   const auto command = number_argument(info, 1, ctnetlink::kGet, ctnetlink::kGetUnconfirmed);
   if (!command) return env.Undefined();
-  const auto family = number_argument(info, 2, 0, UINT8_MAX);
-  if (!family) return env.Undefined();
-  const DumpRequest request{static_cast<int>(*command), static_cast<u8>(*family)};
-  return to_js(env,
-               handle_.start(std::make_unique<Dump>(control->netns(), request, handle_.wake())));
+  const auto kernel = kernel_filter_argument(info, 2);
+  if (!kernel) return env.Undefined();
+  auto filter = filter_argument(info, 5);
+  if (!filter) return env.Undefined();
+  DumpRequest request{static_cast<int>(*command), *kernel, std::move(*filter)};
+  return to_js(env, handle_.start(std::make_unique<Dump>(control->netns(), std::move(request),
+                                                         handle_.wake())));
 }
 
 // wait(waiting, keepAlive)

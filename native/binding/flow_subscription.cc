@@ -18,7 +18,7 @@ Napi::Function FlowSubscription::define(Napi::Env env) {
                      });
 }
 
-// start(control, groups, receiveBuffer, queueLimit): [errno, syscall, detail]
+// start(control, groups, receiveBuffer, queueLimit, filter): [errno, syscall, detail]
 Napi::Value FlowSubscription::start(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const Control* control = Control::from(info[0]);
@@ -29,9 +29,12 @@ Napi::Value FlowSubscription::start(const Napi::CallbackInfo& info) {
   if (!receive_buffer) return env.Undefined();
   const auto queue_limit = number_argument(info, 3, 1, UINT32_MAX);
   if (!queue_limit) return env.Undefined();
-  const SubscriptionRequest request{static_cast<u32>(*groups), static_cast<u32>(*receive_buffer),
-                                    static_cast<std::size_t>(*queue_limit)};
-  auto subscription = std::make_unique<Subscription>(control->netns(), request, handle_.wake());
+  auto filter = filter_argument(info, 4);
+  if (!filter) return env.Undefined();
+  SubscriptionRequest request{static_cast<u32>(*groups), static_cast<u32>(*receive_buffer),
+                              static_cast<std::size_t>(*queue_limit), std::move(*filter)};
+  auto subscription =
+      std::make_unique<Subscription>(control->netns(), std::move(request), handle_.wake());
   subscription_ = subscription.get();
   return to_js(env, handle_.start(std::move(subscription)));
 }
@@ -46,12 +49,13 @@ Napi::Value FlowSubscription::started(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// statistics(): [received, kernelDrops, queueDrops, malformed, gaps, queued, receiveBuffer]
+// statistics(): [received, filtered, kernelDrops, queueDrops, malformed, gaps, queued, receiveBuffer]
 Napi::Value FlowSubscription::statistics(const Napi::CallbackInfo& info) {
   if (subscription_ != nullptr) last_statistics_ = subscription_->statistics();
   const SubscriptionStatistics& now = last_statistics_;
   const double values[] = {
-      static_cast<double>(now.received),    static_cast<double>(now.kernel_drops),
+      static_cast<double>(now.received),    static_cast<double>(now.filtered),
+      static_cast<double>(now.kernel_drops),
       static_cast<double>(now.queue_drops), static_cast<double>(now.malformed),
       static_cast<double>(now.gaps),        static_cast<double>(now.queued),
       static_cast<double>(now.receive_buffer),

@@ -9,7 +9,9 @@
 #include <functional>
 #include <memory>
 
+#include "filter.h"
 #include "flow_reader.h"
+#include "kernel_filter.h"
 #include "netlink_socket.h"
 #include "netns.h"
 #include "stop_event.h"
@@ -19,7 +21,10 @@ namespace nfconntrack {
 
 struct DumpRequest {
   int command = 0;  // ctnetlink::kGet, kGetZero, kGetDying or kGetUnconfirmed
-  u8 family = 0;    // AF_UNSPEC: both
+  // What the kernel is asked to leave out; it need not leave out anything.
+  KernelFilter kernel;
+  // What is wanted; null: everything.
+  std::shared_ptr<const Filter> filter;
 };
 
 class Dump final : public FlowReader {
@@ -32,15 +37,18 @@ class Dump final : public FlowReader {
   [[nodiscard]] FlowQueue& queue() override { return queue_; }
 
  private:
+  class Gatherer;
+
   Failure run();
-  Failure request();
-  Failure read_all();
+  Failure dump(const KernelFilter& kernel, Gatherer& gatherer);
+  Failure read_all(Gatherer& gatherer);
 
   const std::shared_ptr<const Netns> netns_;
   const DumpRequest request_;
   FlowQueue queue_;
   NetlinkSocket socket_;
   u32 sequence_ = 0;
+  std::vector<u8> buffer_;
   StopEvent stop_;
   Thread thread_;
 };

@@ -22,6 +22,9 @@ class Request {
   // A TupleRecord as CTA_TUPLE_*: what its presence says, and nothing else.
   void put_tuple(u16 type, const TupleRecord& tuple);
 
+  nlattr* open_nest(u16 type);
+  void close_nest(nlattr* nest);
+
   // The finished message; empty if it would not fit, which no request of ours comes near.
   [[nodiscard]] Bytes bytes() const;
 
@@ -30,8 +33,6 @@ class Request {
 
   void put_address(u16 ipv4_type, u16 ipv6_type, const u8 (&address)[16], u8 family);
   void put_proto(const TupleRecord& tuple);
-  nlattr* open_nest(u16 type);
-  void close_nest(nlattr* nest);
 
   std::vector<u8> buffer_;
   nlmsghdr* header_;

@@ -66,9 +66,9 @@ struct Subscription::Datagrams {
 Subscription::Subscription(std::shared_ptr<const Netns> netns, SubscriptionRequest request,
                            std::function<void()> wake)
     : netns_(std::move(netns)),
-      request_(request),
+      request_(std::move(request)),
       wake_(wake),
-      queue_(kBatchSize, request.queue_limit, std::move(wake)) {}
+      queue_(kBatchSize, request_.queue_limit, std::move(wake)) {}
 
 Subscription::~Subscription() { Subscription::stop(); }
 
@@ -88,8 +88,8 @@ void Subscription::stop() {
 
 SubscriptionStatistics Subscription::statistics() {
   const FlowQueue::Counts counts = queue_.counts();
-  return {received_,   kernel_drops_, counts.queue_drops, malformed_,
-          counts.gaps, counts.queued, receive_buffer_};
+  return {received_,  filtered_,   kernel_drops_, counts.queue_drops,
+          malformed_, counts.gaps, counts.queued, receive_buffer_};
 }
 
 Failure Subscription::run() {
@@ -201,11 +201,21 @@ void Subscription::take_event(const Message& message, u64 time, FlowQueue::Appen
     lose_malformed(time, appender);
     return;
   }
+  if (!is_wanted(record, batch->tail())) {
+    ++filtered_;
+    batch->tail().truncate(record.tailOffset);
+    batch->drop_last();
+    return;
+  }
   record.kind = kind_of(message.header);
   record.portid = message.header.nlmsg_pid;
   record.time = time;
   record.presence |= FlowRecord::kHasTime;
   appender.appended(time);
+}
+
+bool Subscription::is_wanted(const FlowRecord& record, const Tail& tail) const {
+  return request_.filter == nullptr || request_.filter->matches(record, tail);
 }
 
 void Subscription::lose_malformed(u64 time, FlowQueue::Appender& appender) {

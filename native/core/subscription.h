@@ -22,6 +22,7 @@
 #include <functional>
 #include <memory>
 
+#include "filter.h"
 #include "flow_reader.h"
 #include "message.h"
 #include "netlink_socket.h"
@@ -35,10 +36,13 @@ struct SubscriptionRequest {
   u32 groups = 0;          // bit n: ctnetlink::Group n
   u32 receive_buffer = 0;  // bytes
   std::size_t queue_limit = 0;  // events
+  // What is wanted; null: everything.
+  std::shared_ptr<const Filter> filter;
 };
 
 struct SubscriptionStatistics {
   u64 received = 0;
+  u64 filtered = 0;
   u64 kernel_drops = 0;
   u64 queue_drops = 0;
   u64 malformed = 0;
@@ -72,6 +76,7 @@ class Subscription final : public FlowReader {
   void note_drops();
   void take(Bytes datagram, u64 time, FlowQueue::Appender& appender);
   void take_event(const Message& message, u64 time, FlowQueue::Appender& appender);
+  [[nodiscard]] bool is_wanted(const FlowRecord& record, const Tail& tail) const;
   void lose_malformed(u64 time, FlowQueue::Appender& appender);
 
   const std::shared_ptr<const Netns> netns_;
@@ -86,6 +91,7 @@ class Subscription final : public FlowReader {
   u32 drops_seen_ = 0;
   std::atomic<bool> started_ = false;
   std::atomic<u64> received_ = 0;
+  std::atomic<u64> filtered_ = 0;
   std::atomic<u64> kernel_drops_ = 0;
   std::atomic<u64> malformed_ = 0;
   std::atomic<u32> receive_buffer_ = 0;

@@ -1,0 +1,231 @@
+/**
+ * What of a filter the kernel can do. The rest, and all of it once more, is matched natively: the kernel's
+ * part may leave in too much, never leave out too much.
+ */
+import { AF_INET, AF_INET6 } from './address';
+import { type Leaf, type Node, nodeText, type NumberField, type Place } from './filter';
+import { FlowHas, FlowOffset, TupleHas, TupleOffset } from './layout';
+import { IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP } from './protocol';
+import { RecordWriter, TupleWriter } from './record-writer';
+
+/** Where a filter is evaluated, in words for a person. */
+export interface Explanation {
+  /** What the kernel leaves out itself. */
+  kernel: string[];
+  /** What is matched natively, before anything reaches JavaScript. */
+  native: string[];
+  /** Why the kernel is not asked for the rest. */
+  reasons: string[];
+}
+
+/** The kernel's part, as native code takes it. */
+export interface KernelPart {
+  /** A FlowRecord whose presence says what is asked for. */
+  readonly pattern: Uint8Array;
+  readonly markMask: number;
+  readonly statusMask: number;
+}
+
+export interface Plan {
+  readonly kernel: KernelPart;
+  readonly explanation: Explanation;
+  /** The kernel's part says all that the filter says, if this kernel knows every attribute of it. */
+  readonly whole: boolean;
+}
+
+type Side = 'orig' | 'reply';
+
+const SIDES: Readonly<Record<Place, readonly [Side, 'src' | 'dst']>> = {
+  origSrc: ['orig', 'src'],
+  origDst: ['orig', 'dst'],
+  replySrc: ['reply', 'src'],
+  replyDst: ['reply', 'dst'],
+};
+
+/** Members of a tuple that CTA_FILTER compares, and the protocols of which it does. */
+const MEMBERS: Partial<Record<NumberField, readonly [Side, keyof typeof TupleHas, readonly number[]]>> = {
+  origSport: ['orig', 'sport', [IPPROTO_TCP, IPPROTO_UDP]],
+  origDport: ['orig', 'dport', [IPPROTO_TCP, IPPROTO_UDP]],
+  replySport: ['reply', 'sport', [IPPROTO_TCP, IPPROTO_UDP]],
+  replyDport: ['reply', 'dport', [IPPROTO_TCP, IPPROTO_UDP]],
+  origIcmpType: ['orig', 'icmpType', [IPPROTO_ICMP, IPPROTO_ICMPV6]],
+  origIcmpCode: ['orig', 'icmpCode', [IPPROTO_ICMP, IPPROTO_ICMPV6]],
+  origIcmpId: ['orig', 'icmpId', [IPPROTO_ICMP, IPPROTO_ICMPV6]],
+};
+
+function exactly(leaf: { readonly ranges: readonly (readonly [number, number])[] }): number | undefined {
+  const [only, ...others] = leaf.ranges;
+  return only !== undefined && others.length === 0 && only[0] === only[1] ? only[0] : undefined;
+}
+
+class Planner {
+  readonly #record = new RecordWriter();
+  readonly #tuples = {
+    orig: new TupleWriter(this.#record, FlowOffset.orig),
+    reply: new TupleWriter(this.#record, FlowOffset.reply),
+  };
+  readonly #sides = new Set<Side>();
+  readonly #taken = new Set<string>();
+  readonly #explanation: Explanation = { kernel: [], native: [], reasons: [] };
+  readonly #conditions: readonly Node[];
+  #protonum: number | undefined;
+  #family = 0;
+  #statusValue = 0;
+  #statusMask = 0;
+  #markMask = 0;
+
+  constructor(tree: Node) {
+    this.#conditions = tree.kind === 'all' ? tree.nodes : [tree];
+  }
+
+  plan(): Plan {
+    // The family and the protocol decide what the kernel does with the rest.
+    for (const node of this.#conditions) this.#learn(node);
+    for (const node of this.#conditions) {
+      const reason = this.#refusal(node);
+      if (reason === undefined) {
+        this.#explanation.kernel.push(nodeText(node));
+      } else {
+        this.#explanation.native.push(nodeText(node));
+        this.#explanation.reasons.push(`${nodeText(node)}: ${reason}`);
+      }
+    }
+    return {
+      kernel: this.#part(),
+      explanation: this.#explanation,
+      whole: this.#explanation.native.length === 0,
+    };
+  }
+
+  #learn(node: Node): void {
+    if (node.kind === 'ipv4') this.#family ||= AF_INET;
+    if (node.kind === 'ipv6') this.#family ||= AF_INET6;
+    if (node.kind !== 'number') return;
+    if (node.field === 'family') this.#family ||= exactly(node) ?? 0;
+    if (node.field === 'protonum') this.#protonum ??= exactly(node);
+  }
+
+  /** Takes a condition into the kernel's part, or says why not. */
+  #refusal(node: Node): string | undefined {
+    switch (node.kind) {
+      case 'all':
+      case 'any':
+      case 'not':
+        return 'the kernel knows neither "or" nor "not"';
+      case 'ipv4':
+        return this.#address(node);
+      case 'ipv6':
+        return 'the kernel (5.8 to 6.18 at least) inverts its comparison of IPv6 addresses';
+      case 'mask':
+        return node.field === 'mark' ? this.#mark(node) : this.#status(node);
+      case 'number':
+        return this.#number(node);
+      default:
+        return 'the kernel has no such filter';
+    }
+  }
+
+  #address(leaf: Leaf & { kind: 'ipv4' | 'ipv6' }): string | undefined {
+    const [place, ...others] = leaf.places;
+    const [range, ...more] = leaf.ranges;
+    if (place === undefined || others.length > 0) return 'the kernel compares one address at a time';
+    if (range === undefined || more.length > 0 || range[0] !== range[1]) {
+      return 'the kernel compares exact addresses only';
+    }
+    if (!this.#claim(place)) return 'the kernel compares each address once';
+    if (this.#family !== AF_INET) return 'the filter is about another family';
+    const [side, end] = SIDES[place];
+    this.#tuple(side).ipv4(TupleOffset[end], TupleHas[end], Number(range[0]));
+    return undefined;
+  }
+
+  #number(leaf: Leaf & { kind: 'number' }): string | undefined {
+    const value = exactly(leaf);
+    if (value === undefined) return 'the kernel compares exact values only';
+    const claimed = this.#claim(leaf.field);
+    if (!claimed) return 'the kernel compares each value once';
+    if (leaf.field === 'family') return value === this.#family ? undefined : 'another family is asked for';
+    if (leaf.field === 'protonum') return this.#protocol(value);
+    if (leaf.field === 'zone') return this.#zone(value);
+    const member = MEMBERS[leaf.field];
+    if (member === undefined) return 'the kernel has no such filter';
+    return this.#member(member, value);
+  }
+
+  #protocol(value: number): string | undefined {
+    if (value !== this.#protonum) return 'another protocol is asked for';
+    this.#tuple('orig').u8(TupleOffset.protonum, TupleHas.protonum, value);
+    return undefined;
+  }
+
+  #member(
+    [side, member, protocols]: readonly [Side, keyof typeof TupleHas, readonly number[]],
+    value: number,
+  ): string | undefined {
+    if (this.#protonum === undefined) return 'the kernel compares it only together with a protocol';
+    if (!protocols.includes(this.#protonum)) return 'the kernel ignores it for this protocol';
+    const tuple = this.#tuple(side);
+    tuple.u8(TupleOffset.protonum, TupleHas.protonum, this.#protonum);
+    if (member === 'icmpType' || member === 'icmpCode') {
+      tuple.u8(TupleOffset[member], TupleHas[member], value);
+    } else {
+      tuple.u16(TupleOffset[member], TupleHas[member], value);
+    }
+    return undefined;
+  }
+
+  #zone(value: number): string | undefined {
+    // A flow with a zone in one direction alone is not in zone 0 for the kernel.
+    if (value === 0) return 'the kernel takes zone 0 for no filter, or leaves out flows with a zone per direction';
+    this.#record.u16(FlowOffset.zone, value);
+    this.#record.has(FlowHas.zone);
+    return undefined;
+  }
+
+  #mark(leaf: Leaf & { kind: 'mask' }): string | undefined {
+    if (!this.#claim('mark')) return 'the kernel compares one mark';
+    if (leaf.mask === 0) return 'the kernel refuses an empty mask';
+    this.#record.u32(FlowOffset.mark, leaf.value);
+    this.#record.has(FlowHas.mark);
+    this.#markMask = leaf.mask;
+    return undefined;
+  }
+
+  #status(leaf: Leaf & { kind: 'mask' }): string | undefined {
+    const contradicts = ((this.#statusValue ^ leaf.value) & this.#statusMask & leaf.mask) !== 0;
+    if (contradicts) return 'it contradicts another condition';
+    this.#statusValue |= leaf.value;
+    this.#statusMask |= leaf.mask;
+    this.#record.u32(FlowOffset.status, this.#statusValue);
+    this.#record.has(FlowHas.status);
+    return undefined;
+  }
+
+  #claim(what: string): boolean {
+    if (this.#taken.has(what)) return false;
+    this.#taken.add(what);
+    return true;
+  }
+
+  #tuple(side: Side): TupleWriter {
+    this.#sides.add(side);
+    this.#record.has(FlowHas[side]);
+    return this.#tuples[side];
+  }
+
+  #part(): KernelPart {
+    this.#record.u8(FlowOffset.family, this.#family);
+    for (const side of this.#sides) this.#tuples[side].family(this.#family);
+    return {
+      pattern: this.#record.bytes,
+      markMask: this.#markMask >>> 0,
+      statusMask: this.#statusMask >>> 0,
+    };
+  }
+}
+
+/** The plan of listing what `tree` says. */
+export function planOf(tree: Node): Plan {
+  return new Planner(tree).plan();
+}
+
