@@ -1,3 +1,4 @@
+import type { FlowChanges, NewFlow } from './changes';
 import { Control } from './control';
 import { Events, type EventsOptions } from './events';
 import type { Filter } from './filter';
@@ -5,6 +6,16 @@ import type { Flow } from './flow';
 import { flowAt } from './batch';
 import { Flows, type FlowsOptions } from './flows';
 import { encodeKey, type FlowKey } from './key';
+import {
+  type DeleteWhereOptions,
+  type DeleteWhereResult,
+  type FlushOptions,
+  type ManyOptions,
+  type ManyResult,
+  Mutations,
+  type UpdateWhereOptions,
+  type UpdateWhereResult,
+} from './mutations';
 import { resolveNetns } from './netns';
 import { options } from './options';
 import { Records } from './records';
@@ -21,9 +32,11 @@ export interface OpenOptions {
 /** Connection tracking of one network namespace. Needs CAP_NET_ADMIN over it. */
 export class Conntrack {
   readonly #control: Control;
+  readonly #mutations: Mutations;
 
   private constructor(control: Control) {
     this.#control = control;
+    this.#mutations = new Mutations(control);
   }
 
   /**
@@ -62,6 +75,68 @@ export class Conntrack {
     if (bytes === undefined) return undefined;
     const records = new Records(bytes);
     return records.length === 0 ? undefined : flowAt(records, 0);
+  }
+
+  /** Makes a flow (IPCTNL_MSG_CT_NEW); EEXIST if one with its tuple is there. */
+  create(flow: NewFlow): Promise<void> {
+    return this.#mutations.create(flow);
+  }
+
+  /** Makes a flow, or changes the one that is there. */
+  add(flow: NewFlow): Promise<void> {
+    return this.#mutations.add(flow);
+  }
+
+  /** Changes a flow, found by its original or its reply tuple in its zone; ENOENT if it is not there. */
+  update(key: FlowKey, changes: FlowChanges): Promise<void> {
+    return this.#mutations.update(key, changes, async (of) => (await this.get(of))?.status);
+  }
+
+  /**
+   * Deletes a flow; false if it was not there. A `Flow` that was listed carries its id, so that another one
+   * that has taken its place since is left alone.
+   */
+  delete(key: FlowKey): Promise<boolean> {
+    return this.#mutations.delete(key);
+  }
+
+  /**
+   * Makes many flows, several to a request. All are checked before the first is made; one that the kernel
+   * refuses leaves the others alone and is listed in the result.
+   */
+  createMany(flows: Iterable<NewFlow>, given?: ManyOptions): Promise<ManyResult> {
+    return this.#mutations.createMany(flows, given);
+  }
+
+  /** As createMany(), changing those that are there. */
+  addMany(flows: Iterable<NewFlow>, given?: ManyOptions): Promise<ManyResult> {
+    return this.#mutations.addMany(flows, given);
+  }
+
+  deleteMany(keys: Iterable<FlowKey>, given?: ManyOptions): Promise<ManyResult> {
+    return this.#mutations.deleteMany(keys, given);
+  }
+
+  /**
+   * Deletes every flow that `filter` matches, and none that has taken the place of one. Refuses a filter
+   * that matches all.
+   */
+  deleteWhere(filter: Filter, given?: DeleteWhereOptions): Promise<DeleteWhereResult> {
+    return this.#mutations.deleteWhere(filter, given);
+  }
+
+  /** Changes every flow that `filter` matches. Refuses a filter that matches all. */
+  updateWhere(
+    filter: Filter,
+    changes: FlowChanges,
+    given?: UpdateWhereOptions,
+  ): Promise<UpdateWhereResult> {
+    return this.#mutations.updateWhere(filter, changes, given);
+  }
+
+  /** Empties the table, or what of it has a family, a zone, a mark: exactly that, on every kernel. */
+  flush(given?: FlushOptions): Promise<void> {
+    return this.#mutations.flush(given);
   }
 
   /** How many flows the table has, by the kernel's own count, which lists nothing (Linux 3.6). */

@@ -6,6 +6,7 @@ import {
   type NativeControl,
   type NativeReader,
   type NativeSubscription,
+  type NativeSweep,
 } from './native';
 import type { KernelPart } from './plan';
 
@@ -26,6 +27,23 @@ export interface DumpRequest {
   readonly kernel: KernelPart;
   readonly filter: Uint32Array | undefined;
   readonly signal: AbortSignal | undefined;
+}
+
+export interface SweepRequest {
+  readonly kernel: KernelPart;
+  readonly filter: Uint32Array;
+  /** As NativeSweep.start() has them. */
+  readonly action: number;
+  readonly limit: number;
+  readonly receipts: boolean;
+  readonly changes: Uint8Array;
+  readonly status: { readonly set: number; readonly clear: number };
+  readonly signal: AbortSignal | undefined;
+}
+
+export interface Swept {
+  readonly reader: BatchReader;
+  readonly native: NativeSweep;
 }
 
 /** A subscription that has started: its events, and the native object that counts them. */
@@ -75,17 +93,26 @@ export class Control {
 
   /** Asks on the namespace's thread; rejects with what `attempt` failed of. */
   async ask(attempt: string, question: Question): Promise<Uint8Array> {
-    const [outcome, bytes] = await this.#exchange(question);
+    const [outcome, bytes] = await this.exchange(question);
     check(outcome, this.#context(attempt));
     return bytes;
   }
 
   /** As ask(); undefined where the kernel says that there is no such thing. */
   async find(attempt: string, question: Question): Promise<Uint8Array | undefined> {
-    const [outcome, bytes] = await this.#exchange(question);
+    const [outcome, bytes] = await this.exchange(question);
     if (outcome[0] === ENOENT && outcome[1] === 'netlink') return undefined;
     check(outcome, this.#context(attempt));
     return bytes;
+  }
+
+  /** As ask(), for a caller who judges the outcome. */
+  exchange(question: Question): Promise<[Outcome, Uint8Array]> {
+    return new Promise((resolve) => {
+      question((outcome, bytes) => {
+        resolve([outcome, bytes]);
+      });
+    });
   }
 
   /** Starts a dump. */
@@ -96,6 +123,29 @@ export class Control {
     const { pattern, markMask, statusMask } = kernel;
     check(dump.start(this.native, command, pattern, markMask, statusMask, filter), context);
     return this.#read(this.#dumps, dump, context, signal);
+  }
+
+  /** Starts a sweep, whose reader gives its receipts. */
+  async sweep(request: SweepRequest): Promise<Swept> {
+    request.signal?.throwIfAborted();
+    const sweep = new (native().FlowSweep)();
+    const context = this.#context('go through the flows');
+    const { kernel, filter, action, limit, receipts, changes, status } = request;
+    const outcome = sweep.start(
+      this.native,
+      kernel.pattern,
+      kernel.markMask,
+      kernel.statusMask,
+      filter,
+      action,
+      limit,
+      receipts,
+      changes,
+      status.set,
+      status.clear,
+    );
+    check(outcome, context);
+    return { reader: this.#read(this.#dumps, sweep, context, request.signal), native: sweep };
   }
 
   /** Resolves when the kernel delivers the events of `request`. */
@@ -122,7 +172,7 @@ export class Control {
     // A listing that stops here is incomplete and must not look like a whole one.
     for (const dump of this.#dumps) dump.deref()?.close(closedError('Conntrack'));
     for (const subscription of this.#subscriptions) subscription.deref()?.close();
-    await this.#exchange((answer) => {
+    await this.exchange((answer) => {
       this.#native.probe(answer);
     });
     this.#native.close();
@@ -150,14 +200,6 @@ export class Control {
     const made = new BatchReader(reader, context, signal);
     readers.add(new WeakRef(made));
     return made;
-  }
-
-  #exchange(question: Question): Promise<[Outcome, Uint8Array]> {
-    return new Promise((resolve) => {
-      question((outcome, bytes) => {
-        resolve([outcome, bytes]);
-      });
-    });
   }
 
   #context(attempt: string): FailureContext {

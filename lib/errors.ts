@@ -10,6 +10,10 @@ export interface FailureContext {
   readonly attempt: string;
   /** The network namespace as the user named it. */
   readonly netns?: string | undefined;
+  /** What to do about it, where the caller knows better than the errno. */
+  readonly hint?: string | undefined;
+  /** What errors mean here in particular, by their symbol. */
+  readonly hints?: Readonly<Record<string, string>> | undefined;
 }
 
 export interface ConntrackErrorOptions {
@@ -84,7 +88,7 @@ function hintFor(errno: number, syscall: string, context: FailureContext): strin
 export function errorOf(outcome: Outcome, context: FailureContext): ConntrackError {
   const [errno, syscall, detail] = outcome;
   const [code, text] = getSystemErrorMap().get(-errno) ?? [`E${errno}`, 'unknown error'];
-  const hint = hintFor(errno, syscall, context);
+  const hint = context.hints?.[code] ?? context.hint ?? hintFor(errno, syscall, context);
   const cause = detail === '' ? text : `${text}: ${detail}`;
   const message = `cannot ${context.attempt}: ${code}, ${cause} (${syscall})`;
   return new ConntrackError(hint === undefined ? message : `${message}; ${hint}`, {

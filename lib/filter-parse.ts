@@ -28,7 +28,11 @@ type Range<T> = readonly [from: T, to: T];
 type Parse = (name: string, value: unknown) => Node;
 
 /** The own members of an object, each read once, and none of them unknown or undefined. */
-function membersOf(name: string, value: unknown, known: ReadonlyMap<string, unknown>): [string, unknown][] {
+function membersOf(
+  name: string,
+  value: unknown,
+  known: ReadonlyMap<string, unknown>,
+): [string, unknown][] {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw mustBe(name, 'an object', value);
   }
@@ -166,7 +170,9 @@ function network(name: string, value: unknown): Network {
   const width = family === 'ipv4' ? 32 : 128;
   const length = prefix === undefined ? width : /^\d{1,3}$/.test(prefix) ? Number(prefix) : NaN;
   if (!(length <= width)) {
-    throw new RangeError(`${name}: the prefix length must be from 0 to ${width}, not ${prefix ?? ''}`);
+    throw new RangeError(
+      `${name}: the prefix length must be from 0 to ${width}, not ${prefix ?? ''}`,
+    );
   }
   const host = (1n << BigInt(width - length)) - 1n;
   const first = bigintOf(addressBytes(address)) & ~host;
@@ -199,7 +205,12 @@ function addresses(places: readonly Place[]): Parse {
 
 function family(name: string, value: unknown): Node {
   const number = oneOf(name, value, ['ipv4', 'ipv6']) === 'ipv6' ? AF_INET6 : AF_INET;
-  return { kind: 'number', field: 'family', ranges: [[number, number]], text: `family ${String(value)}` };
+  return {
+    kind: 'number',
+    field: 'family',
+    ranges: [[number, number]],
+    text: `family ${String(value)}`,
+  };
 }
 
 function protocolNode(name: string, value: unknown): Leaf {
@@ -269,7 +280,16 @@ function mark(name: string, value: unknown): Node {
     const exact = Number(wholeNumber(name, value, BigInt(U32)));
     return { kind: 'mask', field: 'mark', value: exact, mask: U32, text: `mark = ${exact}` };
   }
-  const members = new Map(membersOf(name, value, new Map([['value', 0], ['mask', 0]])));
+  const members = new Map(
+    membersOf(
+      name,
+      value,
+      new Map([
+        ['value', 0],
+        ['mask', 0],
+      ]),
+    ),
+  );
   const masked = Number(wholeNumber(`${name}.value`, members.get('value'), BigInt(U32)));
   const mask = Number(wholeNumber(`${name}.mask`, members.get('mask'), BigInt(U32)));
   if ((masked & ~mask) !== 0) {
@@ -281,9 +301,7 @@ function mark(name: string, value: unknown): Node {
 
 function labels(name: string, value: unknown): Node {
   const bits = list(value).map((item, index) =>
-    Number(
-      wholeNumber(Array.isArray(value) ? `${name}[${index}]` : name, item, BigInt(MAX_LABEL)),
-    ),
+    Number(wholeNumber(Array.isArray(value) ? `${name}[${index}]` : name, item, BigInt(MAX_LABEL))),
   );
   // No label at all is no condition, and a list that came out empty by mistake would match everything.
   if (bits.length === 0) throw new TypeError(`${name} must not be empty`);

@@ -87,7 +87,11 @@ export type Node =
   | Leaf;
 
 export type Leaf = { readonly text: string } & (
-  | { readonly kind: 'number'; readonly field: NumberField; readonly ranges: readonly Range<number>[] }
+  | {
+      readonly kind: 'number';
+      readonly field: NumberField;
+      readonly ranges: readonly Range<number>[];
+    }
   | { readonly kind: 'wide'; readonly field: WideField; readonly ranges: readonly Range<bigint>[] }
   | {
       readonly kind: 'mask';

@@ -48,7 +48,8 @@ function command(table: Table, zeroCounters: boolean): number {
 
 /** A zeroing listing zeroes what the kernel lists, whether or not we then leave it out. */
 function refuseSurplusZeroing(tree: Node, { kernel, whole }: Plan): void {
-  const onlyFamily = whole && kernel.pattern.every((byte, at) => byte === 0 || at === FlowOffset.family);
+  const onlyFamily =
+    whole && kernel.pattern.every((byte, at) => byte === 0 || at === FlowOffset.family);
   if (isEverything(tree) || onlyFamily) return;
   throw new TypeError(
     'options.zeroCounters goes with no filter but one of a family: it would zero flows that the filter does not match',

@@ -37,6 +37,17 @@ export type {
   StatusFlags,
   WideNumbers,
 } from './filter';
+export type { FlowChanges, NatRange, NewFlow, StatusBits } from './changes';
+export type {
+  DeleteWhereOptions,
+  DeleteWhereResult,
+  FlushOptions,
+  ManyOptions,
+  ManyResult,
+  SweepProgress,
+  UpdateWhereOptions,
+  UpdateWhereResult,
+} from './mutations';
 export { Flows, type FlowsOptions, type Table } from './flows';
 export type { FlowKey, TupleKey } from './key';
 export type { Explanation } from './plan';

@@ -2,7 +2,7 @@ import { type Family, familyNumber, familyOf } from './address';
 import { FlowHas, FlowOffset, TupleHas, TupleOffset } from './layout';
 import { integer, mustBe, oneOf, optionalInteger, string } from './options';
 import { portKind, protocolName, protocolNumber } from './protocol';
-import { RecordWriter, TupleWriter } from './record-writer';
+import { type RecordWriter, singleRecord, type TupleWriter } from './record-writer';
 
 /** The addresses of one direction, as they identify a flow. */
 export interface TupleKey {
@@ -34,6 +34,11 @@ export interface FlowKey {
   orig?: TupleKey | TupleLike | undefined;
   reply?: TupleKey | TupleLike | undefined;
   zone?: number | undefined;
+  /**
+   * Its id, as listed: a delete then leaves a flow alone that has taken the place of the listed one. For
+   * everything else it means nothing.
+   */
+  id?: number | undefined;
 }
 
 /** A Tuple of a Flow, whose addresses may be absent by their type. */
@@ -41,6 +46,7 @@ export type TupleLike = { [Name in keyof TupleKey]?: TupleKey[Name] | undefined 
 
 const U8 = 0xff;
 const U16 = 0xffff;
+const FAMILIES = ['ipv4', 'ipv6'] as const;
 
 function address(name: string, value: unknown, family: Family | undefined): [string, Family] {
   const text = string(name, value);
@@ -52,21 +58,6 @@ function address(name: string, value: unknown, family: Family | undefined): [str
     );
   }
   return [text, own];
-}
-
-function protonumOf(key: FlowKey): number {
-  const named =
-    key.protocol === undefined ? undefined : protocolNumber(string('key.protocol', key.protocol));
-  if (key.protocol !== undefined && named === undefined) {
-    throw mustBe('key.protocol', "a protocol's name or number", key.protocol);
-  }
-  const number = optionalInteger('key.protonum', key.protonum, 0, U8);
-  if (named !== undefined && number !== undefined && named !== number) {
-    throw new TypeError(`key.protocol is ${key.protocol ?? ''}, but key.protonum is ${number}`);
-  }
-  const protonum = named ?? number;
-  if (protonum === undefined) throw new TypeError('key.protocol is missing');
-  return protonum;
 }
 
 type Member = 'sport' | 'dport' | 'srckey' | 'dstkey' | 'icmpType' | 'icmpCode' | 'icmpId';
@@ -103,13 +94,16 @@ function memberValues(
   return values;
 }
 
-function writeTuple(
+/** Writes one direction's tuple, all of it; its family. */
+export function writeTuple(
   writer: TupleWriter,
   name: string,
   tuple: TupleLike,
   protonum: number,
   wantedFamily: Family | undefined,
 ): Family {
+  if (typeof tuple !== 'object' || (tuple as unknown) === null)
+    throw mustBe(name, 'an object', tuple);
   const [src, family] = address(`${name}.src`, tuple.src, wantedFamily);
   const [dst] = address(`${name}.dst`, tuple.dst, family);
   const values = memberValues(name, tuple, protonum);
@@ -127,26 +121,67 @@ function writeTuple(
   return family;
 }
 
-/** The FlowRecord that asks for `key`; throws a TypeError or RangeError that names what is wrong in it. */
-export function encodeKey(key: FlowKey): Uint8Array {
-  if (typeof key !== 'object' || (key as unknown) === null) throw mustBe('key', 'an object', key);
-  const direction = key.orig === undefined ? 'reply' : 'orig';
-  const tuple = key[direction];
-  if (tuple === undefined) throw new TypeError('key.orig or key.reply is missing');
-  if (typeof tuple !== 'object' || (tuple as unknown) === null) {
-    throw mustBe(`key.${direction}`, 'an object', tuple);
+/** Which protocol, by name or number, from the members of an object. */
+export function protocolOf(
+  name: string,
+  given: { protocol?: unknown; protonum?: unknown },
+): number {
+  const { protocol, protonum } = given;
+  const named =
+    protocol === undefined ? undefined : protocolNumber(string(`${name}.protocol`, protocol));
+  if (protocol !== undefined && named === undefined) {
+    throw mustBe(`${name}.protocol`, "a protocol's name or number", protocol);
   }
-  const family =
-    key.family === undefined ? undefined : oneOf('key.family', key.family, ['ipv4', 'ipv6']);
-  const record = new RecordWriter();
-  const writer = new TupleWriter(record, FlowOffset[direction]);
-  const found = writeTuple(writer, `key.${direction}`, tuple, protonumOf(key), family);
+  const number = optionalInteger(`${name}.protonum`, protonum, 0, U8);
+  if (named !== undefined && number !== undefined && named !== number) {
+    throw new TypeError(
+      `${name}.protocol is ${String(protocol)}, but ${name}.protonum is ${number}`,
+    );
+  }
+  const found = named ?? number;
+  if (found === undefined) throw new TypeError(`${name}.protocol is missing`);
+  return found;
+}
+
+/** A key's protocol and family, once it is written. */
+export interface WrittenKey {
+  readonly protonum: number;
+  readonly family: Family;
+}
+
+/** Writes the zone that a key names; zone 0 is the default, which the kernel does not want to hear. */
+export function writeZone(record: RecordWriter, name: string, zone: unknown): void {
+  const number = optionalInteger(`${name}.zone`, zone, 0, U16);
+  if (number === undefined || number === 0) return;
+  record.u16(FlowOffset.zone, number);
+  record.has(FlowHas.zone);
+}
+
+/** Writes what identifies a flow; throws a TypeError or RangeError that names what is wrong in it. */
+export function writeKey(record: RecordWriter, name: string, key: FlowKey): WrittenKey {
+  if (typeof key !== 'object' || (key as unknown) === null) throw mustBe(name, 'an object', key);
+  const { orig, reply, family, zone } = key;
+  const side = orig === undefined ? 'reply' : 'orig';
+  const tuple = orig ?? reply;
+  if (tuple === undefined) throw new TypeError(`${name}.orig or ${name}.reply is missing`);
+  const protonum = protocolOf(name, key);
+  const wanted = family === undefined ? undefined : oneOf(`${name}.family`, family, FAMILIES);
+  const found = writeTuple(
+    record.tuple(FlowOffset[side]),
+    `${name}.${side}`,
+    tuple,
+    protonum,
+    wanted,
+  );
   record.u8(FlowOffset.family, familyNumber(found));
-  record.flag(FlowOffset.presence, FlowHas[direction]);
-  const zone = optionalInteger('key.zone', key.zone, 0, U16);
-  if (zone !== undefined && zone !== 0) {
-    record.u16(FlowOffset.zone, zone);
-    record.flag(FlowOffset.presence, FlowHas.zone);
-  }
-  return record.bytes;
+  record.has(FlowHas[side]);
+  writeZone(record, name, zone);
+  return { protonum, family: found };
+}
+
+/** The FlowRecord that asks for `key`. */
+export function encodeKey(key: FlowKey): Uint8Array {
+  return singleRecord((record) => {
+    writeKey(record, 'key', key);
+  });
 }

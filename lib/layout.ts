@@ -1,6 +1,6 @@
 // Generated from native/core/layout.txt by scripts/generate-layout.mjs. Do not edit.
 
-export const LAYOUT_VERSION = '7cdce6df40623c60';
+export const LAYOUT_VERSION = '6ab9fc80709b906d';
 
 export const Kind = {
   flow: 0,
@@ -38,6 +38,9 @@ export const TailType = {
   synproxy: 9,
   dccpHandshakeSeq: 10,
   expectFn: 11,
+  natSrc: 12,
+  natDst: 13,
+  markMask: 14,
 } as const;
 
 export const FilterOp = {
@@ -193,6 +196,25 @@ export const FlowHas = {
   dccpRole: 0x400000,
   origVtag: 0x800000,
   replyVtag: 0x1000000,
+} as const;
+
+/** Offsets in bytes of NatRecord's members. */
+export const NatOffset = {
+  minAddress: 0,
+  maxAddress: 16,
+  minPort: 32,
+  maxPort: 34,
+  presence: 36,
+} as const;
+
+export const NAT_SIZE = 40;
+
+/** Bits of NatRecord's `presence`. */
+export const NatHas = {
+  minAddress: 0x1,
+  maxAddress: 0x2,
+  minPort: 0x4,
+  maxPort: 0x8,
 } as const;
 
 /** Offsets in bytes of ExpectationRecord's members. */

@@ -20,6 +20,18 @@ export interface NativeControl {
   /** The answers are runs of {u32 cpu, type, value}. */
   cpuStats(answer: Answer): void;
   globalStats(answer: Answer): void;
+  /** A file below /proc/sys/net, as the namespace has it. */
+  readFile(path: string, answer: Answer): void;
+  writeFile(path: string, text: string, answer: Answer): void;
+  /** The plain files there, in lines of "w NAME" (may be written) and "r NAME". */
+  listDirectory(path: string, answer: Answer): void;
+  /**
+   * `kind`: 0 create, 1 add, 2 update, 3 delete; the answer is a run of {u32 index, errno, text length; text
+   * padded to 4} of the flows that were refused.
+   */
+  change(kind: number, batch: Uint8Array, answer: Answer): void;
+  /** Empties the whole table. */
+  flush(answer: Answer): void;
   close(): void;
 }
 
@@ -52,6 +64,27 @@ export interface NativeDump extends NativeReader {
   ): Outcome;
 }
 
+export interface NativeSweep extends NativeReader {
+  /** `action`: 0 counts, 1 deletes, 2 applies `changes`, a batch of one flow; `limit` 0 is none. */
+  start(
+    control: NativeControl,
+    pattern: Uint8Array,
+    markMask: number,
+    statusMask: number,
+    filter: Uint32Array,
+    action: number,
+    limit: number,
+    receipts: boolean,
+    changes: Uint8Array,
+    statusSet: number,
+    statusClear: number,
+  ): Outcome;
+  /** scanned, matched, done, gone, failed; also after close(). */
+  progress(): [number, number, number, number, number];
+  /** Why flows failed: the first few. */
+  failures(): Outcome[];
+}
+
 export interface NativeSubscription extends NativeReader {
   /** `groups`: bit n is multicast group n; `queueLimit` in events. */
   start(
@@ -71,6 +104,7 @@ export interface Native {
   readonly layoutVersion: string;
   readonly Control: new () => NativeControl;
   readonly FlowDump: new () => NativeDump;
+  readonly FlowSweep: new () => NativeSweep;
   readonly FlowSubscription: new () => NativeSubscription;
 }
 

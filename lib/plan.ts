@@ -4,9 +4,9 @@
  */
 import { AF_INET, AF_INET6 } from './address';
 import { type Leaf, type Node, nodeText, type NumberField, type Place } from './filter';
-import { FlowHas, FlowOffset, TupleHas, TupleOffset } from './layout';
+import { BATCH_SIZE, FlowHas, FlowOffset, TupleHas, TupleOffset } from './layout';
 import { IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP } from './protocol';
-import { RecordWriter, TupleWriter } from './record-writer';
+import { BatchWriter, type TupleWriter } from './record-writer';
 
 /** Where a filter is evaluated, in words for a person. */
 export interface Explanation {
@@ -43,7 +43,9 @@ const SIDES: Readonly<Record<Place, readonly [Side, 'src' | 'dst']>> = {
 };
 
 /** Members of a tuple that CTA_FILTER compares, and the protocols of which it does. */
-const MEMBERS: Partial<Record<NumberField, readonly [Side, keyof typeof TupleHas, readonly number[]]>> = {
+const MEMBERS: Partial<
+  Record<NumberField, readonly [Side, keyof typeof TupleHas, readonly number[]]>
+> = {
   origSport: ['orig', 'sport', [IPPROTO_TCP, IPPROTO_UDP]],
   origDport: ['orig', 'dport', [IPPROTO_TCP, IPPROTO_UDP]],
   replySport: ['reply', 'sport', [IPPROTO_TCP, IPPROTO_UDP]],
@@ -53,16 +55,19 @@ const MEMBERS: Partial<Record<NumberField, readonly [Side, keyof typeof TupleHas
   origIcmpId: ['orig', 'icmpId', [IPPROTO_ICMP, IPPROTO_ICMPV6]],
 };
 
-function exactly(leaf: { readonly ranges: readonly (readonly [number, number])[] }): number | undefined {
+function exactly(leaf: {
+  readonly ranges: readonly (readonly [number, number])[];
+}): number | undefined {
   const [only, ...others] = leaf.ranges;
   return only !== undefined && others.length === 0 && only[0] === only[1] ? only[0] : undefined;
 }
 
 class Planner {
-  readonly #record = new RecordWriter();
+  readonly #batch = new BatchWriter(1);
+  readonly #record = this.#batch.next();
   readonly #tuples = {
-    orig: new TupleWriter(this.#record, FlowOffset.orig),
-    reply: new TupleWriter(this.#record, FlowOffset.reply),
+    orig: this.#record.tuple(FlowOffset.orig),
+    reply: this.#record.tuple(FlowOffset.reply),
   };
   readonly #sides = new Set<Side>();
   readonly #taken = new Set<string>();
@@ -128,7 +133,8 @@ class Planner {
   #address(leaf: Leaf & { kind: 'ipv4' | 'ipv6' }): string | undefined {
     const [place, ...others] = leaf.places;
     const [range, ...more] = leaf.ranges;
-    if (place === undefined || others.length > 0) return 'the kernel compares one address at a time';
+    if (place === undefined || others.length > 0)
+      return 'the kernel compares one address at a time';
     if (range === undefined || more.length > 0 || range[0] !== range[1]) {
       return 'the kernel compares exact addresses only';
     }
@@ -144,7 +150,8 @@ class Planner {
     if (value === undefined) return 'the kernel compares exact values only';
     const claimed = this.#claim(leaf.field);
     if (!claimed) return 'the kernel compares each value once';
-    if (leaf.field === 'family') return value === this.#family ? undefined : 'another family is asked for';
+    if (leaf.field === 'family')
+      return value === this.#family ? undefined : 'another family is asked for';
     if (leaf.field === 'protonum') return this.#protocol(value);
     if (leaf.field === 'zone') return this.#zone(value);
     const member = MEMBERS[leaf.field];
@@ -176,7 +183,8 @@ class Planner {
 
   #zone(value: number): string | undefined {
     // A flow with a zone in one direction alone is not in zone 0 for the kernel.
-    if (value === 0) return 'the kernel takes zone 0 for no filter, or leaves out flows with a zone per direction';
+    if (value === 0)
+      return 'the kernel takes zone 0 for no filter, or leaves out flows with a zone per direction';
     this.#record.u16(FlowOffset.zone, value);
     this.#record.has(FlowHas.zone);
     return undefined;
@@ -217,7 +225,7 @@ class Planner {
     this.#record.u8(FlowOffset.family, this.#family);
     for (const side of this.#sides) this.#tuples[side].family(this.#family);
     return {
-      pattern: this.#record.bytes,
+      pattern: this.#batch.finish().slice(BATCH_SIZE),
       markMask: this.#markMask >>> 0,
       statusMask: this.#statusMask >>> 0,
     };
@@ -228,4 +236,3 @@ class Planner {
 export function planOf(tree: Node): Plan {
   return new Planner(tree).plan();
 }
-

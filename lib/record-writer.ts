@@ -1,22 +1,96 @@
-/** Writing a FlowRecord for native code, field by field and with its presence bits. */
+/** Writing flow records for native code: fields with their presence bits, and the tail behind them. */
 import { addressBytes } from './address';
-import { FLOW_SIZE, FlowOffset, TupleOffset } from './layout';
+import { BATCH_SIZE, BatchOffset, FLOW_SIZE, FlowOffset, TupleOffset } from './layout';
+
+const LITTLE = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
+const TAIL_HEAD = 4;
+
+/** Bytes that grow as they are written. */
+class Tail {
+  #bytes = Buffer.alloc(256);
+  length = 0;
+
+  /** Room for an entry of `size` bytes; where its payload starts. */
+  add(type: number, size: number): DataView {
+    const padded = (size + 3) & ~3;
+    this.#grow(TAIL_HEAD + padded);
+    const { buffer, byteOffset } = this.#bytes;
+    const head = new DataView(buffer, byteOffset + this.length, TAIL_HEAD + padded);
+    head.setUint16(0, type, LITTLE);
+    head.setUint16(2, size, LITTLE);
+    this.length += TAIL_HEAD + padded;
+    return new DataView(buffer, head.byteOffset + TAIL_HEAD, padded);
+  }
+
+  get written(): Uint8Array {
+    return this.#bytes.subarray(0, this.length);
+  }
+
+  #grow(more: number): void {
+    if (this.length + more <= this.#bytes.length) return;
+    const grown = Buffer.alloc(2 * (this.length + more));
+    this.#bytes.copy(grown);
+    this.#bytes = grown;
+  }
+}
+
+/** A batch of flow records that is being written, of a number that is known before. */
+export class BatchWriter {
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  readonly #tail = new Tail();
+  readonly #capacity: number;
+  #length = 0;
+
+  constructor(capacity: number) {
+    this.#capacity = capacity;
+    this.#bytes = new Uint8Array(BATCH_SIZE + capacity * FLOW_SIZE);
+    this.#view = new DataView(this.#bytes.buffer);
+  }
+
+  /** The next record, of zeros. */
+  next(): RecordWriter {
+    if (this.#length === this.#capacity) throw new RangeError('the batch is full');
+    const at = BATCH_SIZE + this.#length * FLOW_SIZE;
+    this.#length += 1;
+    return new RecordWriter(this.#view, at, this.#tail);
+  }
+
+  /** The batch, whose records must all have been written. */
+  finish(): Uint8Array {
+    const records = BATCH_SIZE + this.#length * FLOW_SIZE;
+    const header = new Uint32Array(this.#bytes.buffer, 0, BATCH_SIZE >> 2);
+    header[BatchOffset.length >> 2] = this.#length;
+    header[BatchOffset.stride >> 2] = FLOW_SIZE;
+    header[BatchOffset.tailStart >> 2] = records;
+    header[BatchOffset.tailLength >> 2] = this.#tail.length;
+    if (this.#tail.length === 0) return this.#bytes.subarray(0, records);
+    return Buffer.concat([this.#bytes.subarray(0, records), this.#tail.written]);
+  }
+}
 
 export class RecordWriter {
-  readonly bytes = new Uint8Array(FLOW_SIZE);
-  readonly #view = new DataView(this.bytes.buffer);
-  readonly #little = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
+  readonly #view: DataView;
+  readonly #at: number;
+  readonly #tail: Tail;
 
-  u8(at: number, value: number): void {
-    this.#view.setUint8(at, value);
+  constructor(view: DataView, at: number, tail: Tail) {
+    this.#view = view;
+    this.#at = at;
+    this.#tail = tail;
+    this.u32(FlowOffset.tailOffset, tail.length);
   }
 
-  u16(at: number, value: number): void {
-    this.#view.setUint16(at, value, this.#little);
+  u8(offset: number, value: number): void {
+    this.#view.setUint8(this.#at + offset, value);
   }
 
-  u32(at: number, value: number): void {
-    this.#view.setUint32(at, value, this.#little);
+  u16(offset: number, value: number): void {
+    this.#view.setUint16(this.#at + offset, value, LITTLE);
+  }
+
+  u32(offset: number, value: number): void {
+    this.#view.setUint32(this.#at + offset, value, LITTLE);
   }
 
   /** Sets a bit of the record's own presence. */
@@ -24,55 +98,105 @@ export class RecordWriter {
     this.flag(FlowOffset.presence, flag);
   }
 
-  flag(at: number, flag: number): void {
-    const flags = this.#view.getUint32(at, this.#little);
-    this.#view.setUint32(at, flags | flag, this.#little);
+  flag(offset: number, flag: number): void {
+    const flags = this.#view.getUint32(this.#at + offset, LITTLE);
+    this.u32(offset, flags | flag);
+  }
+
+  /** A number that is left out if it is undefined. */
+  optionalU8(offset: number, flag: number, value: number | undefined): void {
+    if (value === undefined) return;
+    this.u8(offset, value);
+    this.has(flag);
+  }
+
+  optionalU32(offset: number, flag: number, value: number | undefined): void {
+    if (value === undefined) return;
+    this.u32(offset, value);
+    this.has(flag);
+  }
+
+  /** The tuple at `offset` of the record. */
+  tuple(offset: number): TupleWriter {
+    return new TupleWriter(this.#view, this.#at + offset);
+  }
+
+  /** Adds an entry of `size` bytes to the record's tail, to be filled in. */
+  tail(type: number, size: number): DataView {
+    const payload = this.#tail.add(type, size);
+    const start = this.#view.getUint32(this.#at + FlowOffset.tailOffset, LITTLE);
+    this.u32(FlowOffset.tailLength, this.#tail.length - start);
+    return payload;
+  }
+
+  tailBytes(type: number, bytes: Uint8Array): void {
+    const payload = this.tail(type, bytes.length);
+    new Uint8Array(payload.buffer, payload.byteOffset).set(bytes);
+  }
+
+  tailWords(type: number, words: readonly number[]): void {
+    const payload = this.tail(type, 4 * words.length);
+    words.forEach((word, index) => {
+      payload.setUint32(4 * index, word >>> 0, LITTLE);
+    });
+  }
+
+  /** One u64; exact to 2^53-1. */
+  tailU64(type: number, value: number): void {
+    this.tail(type, 8).setBigUint64(0, BigInt(value), LITTLE);
   }
 }
 
-/** One of a record's tuples. */
+/** A tuple, or what has the same kind of presence, somewhere in a record or a tail. */
 export class TupleWriter {
-  readonly #record: RecordWriter;
+  readonly #view: DataView;
   readonly #at: number;
+  readonly #presence: number;
 
-  constructor(record: RecordWriter, at: number) {
-    this.#record = record;
+  constructor(view: DataView, at: number, presence: number = TupleOffset.presence) {
+    this.#view = view;
     this.#at = at;
+    this.#presence = presence;
   }
 
   address(offset: number, flag: number, address: string): void {
     addressBytes(address).forEach((value, index) => {
-      this.#record.u8(this.#at + offset + index, value);
+      this.#view.setUint8(this.#at + offset + index, value);
     });
-    this.#flag(flag);
-  }
-
-  u16(offset: number, flag: number, value: number | undefined): void {
-    if (value === undefined) return;
-    this.#record.u16(this.#at + offset, value);
-    this.#flag(flag);
-  }
-
-  u8(offset: number, flag: number, value: number | undefined): void {
-    if (value === undefined) return;
-    this.#record.u8(this.#at + offset, value);
     this.#flag(flag);
   }
 
   /** An IPv4 address as a number. */
   ipv4(offset: number, flag: number, value: number): void {
-    for (let byte = 0; byte < 4; byte += 1) {
-      this.#record.u8(this.#at + offset + byte, (value >>> (24 - 8 * byte)) & 0xff);
-    }
+    this.#view.setUint32(this.#at + offset, value);
+    this.#flag(flag);
+  }
+
+  u16(offset: number, flag: number, value: number | undefined): void {
+    if (value === undefined) return;
+    this.#view.setUint16(this.#at + offset, value, LITTLE);
+    this.#flag(flag);
+  }
+
+  u8(offset: number, flag: number, value: number | undefined): void {
+    if (value === undefined) return;
+    this.#view.setUint8(this.#at + offset, value);
     this.#flag(flag);
   }
 
   family(family: number): void {
-    this.#record.u8(this.#at + TupleOffset.family, family);
+    this.#view.setUint8(this.#at + TupleOffset.family, family);
   }
 
   #flag(flag: number): void {
-    this.#record.flag(this.#at + TupleOffset.presence, flag);
+    const at = this.#at + this.#presence;
+    this.#view.setUint32(at, this.#view.getUint32(at, LITTLE) | flag, LITTLE);
   }
 }
 
+/** One record alone, without a batch around it. */
+export function singleRecord(write: (record: RecordWriter) => void): Uint8Array {
+  const batch = new BatchWriter(1);
+  write(batch.next());
+  return batch.finish().slice(BATCH_SIZE, BATCH_SIZE + FLOW_SIZE);
+}

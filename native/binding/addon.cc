@@ -2,6 +2,7 @@
 #include "control.h"
 #include "flow_dump.h"
 #include "flow_subscription.h"
+#include "flow_sweep.h"
 
 namespace nfconntrack::binding {
 namespace {
@@ -11,6 +12,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("Control", Control::define(env));
   exports.Set("FlowDump", FlowDump::define(env));
   exports.Set("FlowSubscription", FlowSubscription::define(env));
+  exports.Set("FlowSweep", FlowSweep::define(env));
   return exports;
 }
 

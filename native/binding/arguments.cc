@@ -32,15 +32,23 @@ std::optional<Napi::Function> function_argument(const Napi::CallbackInfo& info, 
   return std::nullopt;
 }
 
-std::optional<std::span<const std::uint8_t>> bytes_argument(const Napi::CallbackInfo& info,
-                                                            std::size_t index, std::size_t size) {
+std::optional<std::span<const std::uint8_t>> any_bytes_argument(const Napi::CallbackInfo& info,
+                                                                std::size_t index) {
   if (info[index].IsTypedArray()) {
     const auto array = info[index].As<Napi::TypedArray>();
-    if (array.TypedArrayType() == napi_uint8_array && array.ByteLength() == size) {
+    if (array.TypedArrayType() == napi_uint8_array) {
       const auto bytes = array.As<Napi::Uint8Array>();
-      return std::span<const std::uint8_t>(bytes.Data(), size);
+      return std::span<const std::uint8_t>(bytes.Data(), bytes.ByteLength());
     }
   }
+  refuse(info, index, "a Uint8Array");
+  return std::nullopt;
+}
+
+std::optional<std::span<const std::uint8_t>> bytes_argument(const Napi::CallbackInfo& info,
+                                                            std::size_t index, std::size_t size) {
+  const auto bytes = any_bytes_argument(info, index);
+  if (!bytes || bytes->size() == size) return bytes;
   refuse(info, index, "a Uint8Array of the record's size");
   return std::nullopt;
 }

@@ -3,7 +3,9 @@
 #include <new>
 
 #include "arguments.h"
+#include "flow_change.h"
 #include "flow_request.h"
+#include "proc_file.h"
 #include "result.h"
 
 namespace nfconntrack::binding {
@@ -17,6 +19,22 @@ std::vector<u8> bytes_of(const std::vector<Value>& values) {
   return {first, first + values.size() * sizeof(Value)};
 }
 
+void append(std::vector<u8>& bytes, Bytes more) {
+  bytes.insert(bytes.end(), more.begin(), more.end());
+}
+
+std::vector<u8> bytes_of(const std::vector<Refusal>& refusals) {
+  std::vector<u8> bytes;
+  for (const auto& [index, failure] : refusals) {
+    const std::string& detail = failure.detail;
+    const u32 head[] = {index, static_cast<u32>(failure.code), static_cast<u32>(detail.size())};
+    append(bytes, Bytes(reinterpret_cast<const u8*>(head), sizeof head));
+    append(bytes, Bytes(reinterpret_cast<const u8*>(detail.data()), detail.size()));
+    bytes.resize((bytes.size() + 3) & ~std::size_t{3});
+  }
+  return bytes;
+}
+
 }  // namespace
 
 Napi::Function Control::define(Napi::Env env) {
@@ -27,6 +45,11 @@ Napi::Function Control::define(Napi::Env env) {
                          InstanceMethod<&Control::get>("get"),
                          InstanceMethod<&Control::cpu_stats>("cpuStats"),
                          InstanceMethod<&Control::global_stats>("globalStats"),
+                         InstanceMethod<&Control::read_file>("readFile"),
+                         InstanceMethod<&Control::write_file>("writeFile"),
+                         InstanceMethod<&Control::list_directory>("listDirectory"),
+                         InstanceMethod<&Control::change>("change"),
+                         InstanceMethod<&Control::flush>("flush"),
                          InstanceMethod<&Control::close>("close"),
                      });
 }
@@ -94,6 +117,62 @@ Napi::Value Control::global_stats(const Napi::CallbackInfo& info) {
   });
 }
 
+// readFile(path, callback), listDirectory(path, callback), writeFile(path, text, callback)
+Napi::Value Control::read_file(const Napi::CallbackInfo& info) {
+  auto path = string_argument(info, 0);
+  if (!path) return info.Env().Undefined();
+  return ask(info, 1, [path = std::move(*path)](NetlinkSocket&, Answer& answer) {
+    answer.failure = read_proc_file(path, answer.bytes);
+  });
+}
+
+Napi::Value Control::list_directory(const Napi::CallbackInfo& info) {
+  auto path = string_argument(info, 0);
+  if (!path) return info.Env().Undefined();
+  return ask(info, 1, [path = std::move(*path)](NetlinkSocket&, Answer& answer) {
+    answer.failure = list_proc_directory(path, answer.bytes);
+  });
+}
+
+Napi::Value Control::write_file(const Napi::CallbackInfo& info) {
+  auto path = string_argument(info, 0);
+  if (!path) return info.Env().Undefined();
+  auto text = string_argument(info, 1);
+  if (!text) return info.Env().Undefined();
+  return ask(info, 2,
+             [path = std::move(*path), text = std::move(*text)](NetlinkSocket&, Answer& answer) {
+               answer.failure = write_proc_file(path, text);
+             });
+}
+
+// change(kind, batch, callback): {u32 index, errno, text length; text padded to 4}... of what was
+// refused
+Napi::Value Control::change(const Napi::CallbackInfo& info) {
+  const auto kind = number_argument(info, 0, 0, kChangeCount - 1);
+  if (!kind) return info.Env().Undefined();
+  const auto bytes = any_bytes_argument(info, 1);
+  if (!bytes) return info.Env().Undefined();
+  return ask(info, 2,
+             [change = static_cast<Change>(static_cast<int>(*kind)),
+              flows = std::vector<u8>(bytes->begin(), bytes->end())](NetlinkSocket& socket,
+                                                                     Answer& answer) {
+               BatchView batch;
+               if (!batch.open(flows)) {
+                 answer.failure = Failure::of(EINVAL, "netlink");
+                 return;
+               }
+               std::vector<Refusal> refusals;
+               answer.failure = apply(socket, change, batch, refusals);
+               answer.bytes = bytes_of(refusals);
+             });
+}
+
+Napi::Value Control::flush(const Napi::CallbackInfo& info) {
+  return ask(info, 0, [](NetlinkSocket& socket, Answer& answer) {
+    answer.failure = nfconntrack::flush(socket);
+  });
+}
+
 Napi::Value Control::close(const Napi::CallbackInfo& info) {
   shut_down();
   if (!pending_.empty()) {
@@ -118,12 +197,12 @@ Napi::Value Control::ask(const Napi::CallbackInfo& info, std::size_t callback_in
     waker_->keep_alive(env, true);
   }
   pending_.emplace(id, Napi::Persistent(*callback));
-  worker_->post([this, id, question = std::move(question)](NetlinkSocket& socket,
-                                                          const Failure& failure) {
-    Answer answer{id, failure, {}};
-    if (failure.ok()) run(question, socket, answer);
-    answered(std::move(answer));
-  });
+  worker_->post(
+      [this, id, question = std::move(question)](NetlinkSocket& socket, const Failure& failure) {
+        Answer answer{id, failure, {}};
+        if (failure.ok()) run(question, socket, answer);
+        answered(std::move(answer));
+      });
   return env.Undefined();
 }
 

@@ -1,7 +1,8 @@
 // Control: a namespace and the thread that asks its kernel questions.
 //
 // Lifetime rules
-// 1. The thread is joined by close(), by the environment's cleanup hook, or by the finalizer, whichever
+// 1. The thread is joined by close(), by the environment's cleanup hook, or by the finalizer,
+// whichever
 //    comes first; the Waker is closed after it, never before.
 // 2. While requests are pending the object holds itself, and the process stays alive.
 // 3. What is shared with dumps and subscriptions (the Netns) is immutable and counted.
@@ -48,6 +49,11 @@ class Control : public Napi::ObjectWrap<Control> {
   Napi::Value get(const Napi::CallbackInfo& info);
   Napi::Value cpu_stats(const Napi::CallbackInfo& info);
   Napi::Value global_stats(const Napi::CallbackInfo& info);
+  Napi::Value read_file(const Napi::CallbackInfo& info);
+  Napi::Value write_file(const Napi::CallbackInfo& info);
+  Napi::Value list_directory(const Napi::CallbackInfo& info);
+  Napi::Value change(const Napi::CallbackInfo& info);
+  Napi::Value flush(const Napi::CallbackInfo& info);
   Napi::Value close(const Napi::CallbackInfo& info);
 
   Napi::Value ask(const Napi::CallbackInfo& info, std::size_t callback_index, Question question);

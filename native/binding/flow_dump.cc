@@ -30,7 +30,7 @@ Napi::Value FlowDump::start(const Napi::CallbackInfo& info) {
   if (!kernel) return env.Undefined();
   auto filter = filter_argument(info, 5);
   if (!filter) return env.Undefined();
-  DumpRequest request{static_cast<int>(*command), *kernel, std::move(*filter)};
+  ListRequest request{static_cast<int>(*command), *kernel, std::move(*filter)};
   return to_js(env, handle_.start(std::make_unique<Dump>(control->netns(), std::move(request),
                                                          handle_.wake())));
 }

@@ -49,20 +49,13 @@ Napi::Value FlowSubscription::started(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// statistics(): [received, filtered, kernelDrops, queueDrops, malformed, gaps, queued, receiveBuffer]
+// statistics(): [received, filtered, kernelDrops, queueDrops, malformed, gaps, queued,
+// receiveBuffer]
 Napi::Value FlowSubscription::statistics(const Napi::CallbackInfo& info) {
   if (subscription_ != nullptr) last_statistics_ = subscription_->statistics();
   const SubscriptionStatistics& now = last_statistics_;
-  const double values[] = {
-      static_cast<double>(now.received),    static_cast<double>(now.filtered),
-      static_cast<double>(now.kernel_drops),
-      static_cast<double>(now.queue_drops), static_cast<double>(now.malformed),
-      static_cast<double>(now.gaps),        static_cast<double>(now.queued),
-      static_cast<double>(now.receive_buffer),
-  };
-  Napi::Array array = Napi::Array::New(info.Env(), std::size(values));
-  for (u32 i = 0; i < std::size(values); ++i) array[i] = Napi::Number::New(info.Env(), values[i]);
-  return array;
+  return to_js(info.Env(), {now.received, now.filtered, now.kernel_drops, now.queue_drops,
+                            now.malformed, now.gaps, now.queued, now.receive_buffer});
 }
 
 // wait(waiting, keepAlive)

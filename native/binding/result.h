@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstring>
+#include <initializer_list>
 #include <vector>
 
 #include "failure.h"
@@ -15,6 +16,15 @@ inline Napi::Array to_js(Napi::Env env, const Failure& failure) {
   array[0U] = Napi::Number::New(env, failure.code);
   array[1U] = Napi::String::New(env, failure.syscall);
   array[2U] = Napi::String::New(env, failure.detail);
+  return array;
+}
+
+inline Napi::Array to_js(Napi::Env env, std::initializer_list<u64> counts) {
+  Napi::Array array = Napi::Array::New(env, counts.size());
+  u32 index = 0;
+  for (const u64 count : counts) {
+    array[index++] = Napi::Number::New(env, static_cast<double>(count));
+  }
   return array;
 }
 

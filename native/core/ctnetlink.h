@@ -91,6 +91,15 @@ enum ProtoAttribute : std::uint16_t {
   kProtoIcmpv6Code = 9,
 };
 
+enum NatAttribute : std::uint16_t {
+  kNatV4Min = 1,
+  kNatV4Max = 2,
+  kNatProto = 3,
+  kNatV6Min = 4,  // Linux 3.7
+  kNatV6Max = 5,
+};
+enum NatProtoAttribute : std::uint16_t { kNatPortMin = 1, kNatPortMax = 2 };
+
 enum ProtoinfoAttribute : std::uint16_t {
   kProtoinfoTcp = 1,
   kProtoinfoDccp = 2,
@@ -140,7 +149,7 @@ enum ExpectNatAttribute : std::uint16_t { kExpectNatDir = 1, kExpectNatTuple = 2
 enum StatsAttribute : std::uint16_t {  // CTA_STATS_*, one message a CPU, be32 each
   kStatsSearched = 1,                  // no longer sent
   kStatsFound = 2,
-  kStatsNew = 3,         // no longer sent
+  kStatsNew = 3,  // no longer sent
   kStatsInvalid = 4,
   kStatsIgnore = 5,      // no longer sent
   kStatsDelete = 6,      // no longer sent

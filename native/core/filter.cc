@@ -15,8 +15,8 @@ constexpr int kMaxDepth = 64;
 constexpr std::size_t kIpv4Range = 2;
 constexpr std::size_t kIpv6Range = 8;
 constexpr std::size_t kWideRange = 4;
-constexpr u32 kAllPlaces = FilterPlace::kOrigSrc | FilterPlace::kOrigDst | FilterPlace::kReplySrc |
-                           FilterPlace::kReplyDst;
+constexpr u32 kAllPlaces =
+    FilterPlace::kOrigSrc | FilterPlace::kOrigDst | FilterPlace::kReplySrc | FilterPlace::kReplyDst;
 
 // --- checking a program ---
 
@@ -36,9 +36,7 @@ bool has_items(Words body, std::size_t head, std::size_t item) {
   return body.size() >= head && (body.size() - head) % item == 0;
 }
 
-bool is_helper(Words body) {
-  return !body.empty() && body[0] <= (body.size() - 1) * sizeof(u32);
-}
+bool is_helper(Words body) { return !body.empty() && body[0] <= (body.size() - 1) * sizeof(u32); }
 
 bool is_node(Words words, int depth) {
   if (depth > kMaxDepth) return false;
@@ -171,8 +169,8 @@ Value number_of(const FlowRecord& record, u32 field) {
 template <std::size_t kSize>
 using Key = std::array<u32, kSize>;
 
-// Whether `key` lies in one of the sorted, disjoint {from, to} ranges: the last that begins at or before
-// it is the only one that can hold it.
+// Whether `key` lies in one of the sorted, disjoint {from, to} ranges: the last that begins at or
+// before it is the only one that can hold it.
 template <std::size_t kSize>
 bool in_ranges(Words ranges, const Key<kSize>& key) {
   const std::size_t item = 2 * kSize;

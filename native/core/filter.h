@@ -13,8 +13,8 @@ using Words = std::span<const u32>;
 
 class Filter {
  public:
-  // Takes a program as layout.txt describes it; null if it is not one. Everything that matches() relies
-  // on (sizes, nesting, fields) is checked here, once.
+  // Takes a program as layout.txt describes it; null if it is not one. Everything that matches()
+  // relies on (sizes, nesting, fields) is checked here, once.
   static std::shared_ptr<const Filter> compile(Words program);
 
   // `record`'s tail lies in `tail`. A value that the message did not carry matches nothing.

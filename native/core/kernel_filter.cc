@@ -10,8 +10,8 @@ namespace {
 
 using namespace ctnetlink;
 
-// CTA_FILTER_F_CTA_*, which are in no header that programs see (net/netfilter/nf_internals.h). The kernel
-// reads them in host order.
+// CTA_FILTER_F_CTA_*, which are in no header that programs see (net/netfilter/nf_internals.h). The
+// kernel reads them in host order.
 enum TupleFlag : u32 {
   kFlagSrc = 1 << 0,
   kFlagDst = 1 << 1,

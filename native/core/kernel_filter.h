@@ -9,8 +9,8 @@
 namespace nfconntrack {
 
 // Exact values, all of which must hold: what CTA_FILTER (Linux 5.8), CTA_MARK with CTA_MARK_MASK,
-// CTA_STATUS with CTA_STATUS_MASK (5.15) and CTA_ZONE (6.8) can say. A kernel that does not know one of
-// them ignores it, so that it may return more, and never less.
+// CTA_STATUS with CTA_STATUS_MASK (5.15) and CTA_ZONE (6.8) can say. A kernel that does not know
+// one of them ignores it, so that it may return more, and never less.
 class KernelFilter {
  public:
   KernelFilter() = default;

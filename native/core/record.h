@@ -11,7 +11,7 @@ using u16 = std::uint16_t;
 using u32 = std::uint32_t;
 using u64 = std::uint64_t;
 
-inline constexpr char kLayoutVersion[] = "7cdce6df40623c60";
+inline constexpr char kLayoutVersion[] = "6ab9fc80709b906d";
 
 namespace Kind {
 inline constexpr u8 kFlow = 0;
@@ -49,6 +49,9 @@ inline constexpr u8 kReplySeqAdjust = 8;
 inline constexpr u8 kSynproxy = 9;
 inline constexpr u8 kDccpHandshakeSeq = 10;
 inline constexpr u8 kExpectFn = 11;
+inline constexpr u8 kNatSrc = 12;
+inline constexpr u8 kNatDst = 13;
+inline constexpr u8 kMarkMask = 14;
 }  // namespace TailType
 
 namespace FilterOp {
@@ -239,6 +242,24 @@ static_assert(offsetof(FlowRecord, dccpRole) == 212);
 static_assert(offsetof(FlowRecord, reserved) == 213);
 static_assert(offsetof(FlowRecord, origVtag) == 216);
 static_assert(offsetof(FlowRecord, replyVtag) == 220);
+
+struct NatRecord {
+  static constexpr u32 kHasMinAddress = 1U << 0;
+  static constexpr u32 kHasMaxAddress = 1U << 1;
+  static constexpr u32 kHasMinPort = 1U << 2;
+  static constexpr u32 kHasMaxPort = 1U << 3;
+  u8 minAddress[16];
+  u8 maxAddress[16];
+  u16 minPort;
+  u16 maxPort;
+  u32 presence;
+};
+static_assert(sizeof(NatRecord) == 40);
+static_assert(offsetof(NatRecord, minAddress) == 0);
+static_assert(offsetof(NatRecord, maxAddress) == 16);
+static_assert(offsetof(NatRecord, minPort) == 32);
+static_assert(offsetof(NatRecord, maxPort) == 34);
+static_assert(offsetof(NatRecord, presence) == 36);
 
 struct ExpectationRecord {
   static constexpr u32 kHasTimeout = 1U << 0;

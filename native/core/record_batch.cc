@@ -14,6 +14,11 @@ void Tail::add(u8 type, Bytes payload) {
   }
 }
 
+void Tail::append(const Tail& other, u32 offset, u32 length) {
+  const auto start = other.bytes_.begin() + offset;
+  bytes_.insert(bytes_.end(), start, start + length);
+}
+
 bool Tail::find(u32 offset, u32 length, u8 type, Bytes& payload) const {
   Bytes rest = Bytes(bytes_).subspan(offset, length);
   while (!rest.empty()) {

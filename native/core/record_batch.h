@@ -21,6 +21,8 @@ class Tail {
   [[nodiscard]] u32 size() const { return static_cast<u32>(bytes_.size()); }
   [[nodiscard]] const u8* data() const { return bytes_.data(); }
   void truncate(u32 size) { bytes_.resize(size); }
+  // Repeats `length` bytes of another tail from `offset` on.
+  void append(const Tail& other, u32 offset, u32 length);
   // The first entry of `type` of a record of this batch.
   template <typename Record>
   bool find(const Record& record, u8 type, Bytes& payload) const {

@@ -30,6 +30,17 @@ void Request::put_be32(u16 type, u32 value) {
   put_bytes(type, Bytes(reinterpret_cast<const u8*>(&wire), sizeof wire));
 }
 
+void Request::put_be64(u16 type, u64 value) {
+  const u64 wire = htobe64(value);
+  put_bytes(type, Bytes(reinterpret_cast<const u8*>(&wire), sizeof wire));
+}
+
+void Request::put_text(u16 type, Bytes text) {
+  std::vector<u8> terminated(text.begin(), text.end());
+  terminated.push_back(0);
+  put_bytes(type, terminated);
+}
+
 void Request::put_bytes(u16 type, Bytes value) {
   overflow_ |= !mnl_attr_put_check(header_, kCapacity, type, value.size(), value.data());
 }
@@ -68,8 +79,10 @@ void Request::put_proto(const TupleRecord& tuple) {
 void Request::put_tuple(u16 type, const TupleRecord& tuple) {
   nlattr* outer = open_nest(type);
   nlattr* ip = open_nest(kTupleIp);
-  if (tuple.presence & TupleRecord::kHasSrc) put_address(kIpV4Src, kIpV6Src, tuple.src, tuple.family);
-  if (tuple.presence & TupleRecord::kHasDst) put_address(kIpV4Dst, kIpV6Dst, tuple.dst, tuple.family);
+  if (tuple.presence & TupleRecord::kHasSrc)
+    put_address(kIpV4Src, kIpV6Src, tuple.src, tuple.family);
+  if (tuple.presence & TupleRecord::kHasDst)
+    put_address(kIpV4Dst, kIpV6Dst, tuple.dst, tuple.family);
   close_nest(ip);
   nlattr* proto = open_nest(kTupleProto);
   put_proto(tuple);

@@ -12,12 +12,16 @@ namespace nfconntrack {
 
 class Request {
  public:
-  // `type` is ctnetlink::message_type(); `flags` are NLM_F_* beside NLM_F_REQUEST; `family` is AF_*.
+  // `type` is ctnetlink::message_type(); `flags` are NLM_F_* beside NLM_F_REQUEST; `family` is
+  // AF_*.
   Request(u16 type, u16 flags, u32 sequence, u8 family);
 
   void put_u8(u16 type, u8 value);
   void put_be16(u16 type, u16 value);
   void put_be32(u16 type, u32 value);
+  void put_be64(u16 type, u64 value);
+  // A string with the NUL that the kernel's policies want.
+  void put_text(u16 type, Bytes text);
   void put_bytes(u16 type, Bytes value);
   // A TupleRecord as CTA_TUPLE_*: what its presence says, and nothing else.
   void put_tuple(u16 type, const TupleRecord& tuple);

@@ -1,0 +1,47 @@
+#include "batch_view.h"
+
+namespace nfconntrack {
+
+bool BatchView::open(Bytes bytes) {
+  BatchRecord header;
+  if (bytes.size() < sizeof header) return false;
+  std::memcpy(&header, bytes.data(), sizeof header);
+  const Bytes body = bytes.subspan(sizeof header);
+  const u64 records_size = u64{header.length} * sizeof(FlowRecord);
+  if (header.stride != sizeof(FlowRecord) || records_size > body.size()) return false;
+  if (header.tailStart != sizeof header + records_size) return false;
+  if (header.tailLength != body.size() - records_size) return false;
+  records_ = body.first(records_size);
+  tail_ = body.subspan(records_size);
+  size_ = header.length;
+  return true;
+}
+
+FlowRecord BatchView::record(std::size_t index) const {
+  FlowRecord record;
+  std::memcpy(&record, records_.data() + index * sizeof record, sizeof record);
+  return record;
+}
+
+bool BatchView::find(const FlowRecord& record, u8 type, Bytes& payload) const {
+  if (record.tailOffset > tail_.size() || record.tailLength > tail_.size() - record.tailOffset) {
+    return false;
+  }
+  u16 head[2];
+  Bytes rest = tail_.subspan(record.tailOffset, record.tailLength);
+  while (rest.size() >= sizeof head) {
+    std::memcpy(head, rest.data(), sizeof head);
+    rest = rest.subspan(sizeof head);
+    const std::size_t size = head[1];
+    if (size > rest.size()) return false;
+    if (head[0] == type) {
+      payload = rest.first(size);
+      return true;
+    }
+    const std::size_t padded = (size + 3) & ~std::size_t{3};
+    rest = padded < rest.size() ? rest.subspan(padded) : Bytes{};
+  }
+  return false;
+}
+
+}  // namespace nfconntrack

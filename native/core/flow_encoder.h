@@ -1,0 +1,16 @@
+// A flow record and its tail as the attributes of a request.
+#pragma once
+
+#include "batch_view.h"
+#include "request.h"
+
+namespace nfconntrack {
+
+// What identifies a flow: its tuple (the original one, or the reply's if there is no original), its
+// zone, and its id, which the kernel checks when it deletes.
+void put_identity(Request& request, const FlowRecord& flow);
+
+// All that `flow` says, for a request that creates or changes it.
+void put_flow(Request& request, const FlowRecord& flow, const BatchView& batch);
+
+}  // namespace nfconntrack
