@@ -21,9 +21,20 @@ Request request_of(Change change, u32 sequence, const FlowRecord& flow, const Ba
   Request request(message_type(kSubsystemFlow, command), flags_of(change), sequence, flow.family);
   if (change == Change::kDelete) {
     put_identity(request, flow);
-  } else {
-    put_flow(request, flow, batch);
+    return request;
   }
+  put_flow(request, flow, batch);
+  if (change == Change::kUpdate) put_labels(request, flow, batch);
+  return request;
+}
+
+// Labels of a flow that was just made, in an update of their own, which tells if there is no room for them.
+Request label_request(u32 sequence, const FlowRecord& flow, const BatchView& batch) {
+  Request request(message_type(kSubsystemFlow, kNew), 0, sequence, flow.family);
+  FlowRecord identity = flow;
+  identity.presence &= ~FlowRecord::kHasId;
+  put_identity(request, identity);
+  put_labels(request, flow, batch);
   return request;
 }
 
@@ -36,23 +47,75 @@ bool identifies(const FlowRecord& flow) {
   return (orig || reply) && (tuple.presence & kAddresses) == kAddresses;
 }
 
+// The requests of one batch, and what became of them.
+class Application {
+ public:
+  Application(NetlinkSocket& socket, Change change, const BatchView& batch)
+      : socket_(socket), change_(change), batch_(batch), results_(batch.size()) {}
+
+  Failure run() {
+    Pipeline pipeline(socket_, [this](u32 entry, Failure failure) {
+      // An entry beyond the flows is the labels of one; why the flow itself failed comes first.
+      const std::size_t size = batch_.size();
+      if (entry >= size && results_[entry - size].ok()) unlabelled_.push_back(entry - size);
+      Failure& result = results_[entry % size];
+      if (result.ok()) result = std::move(failure);
+    });
+    for (u32 index = 0; index < batch_.size(); ++index) {
+      if (Failure failure = add(pipeline, index); !failure.ok()) return failure;
+    }
+    if (Failure failure = pipeline.finish(); !failure.ok()) return failure;
+    return change_ == Change::kCreate ? undo(pipeline) : Failure{};
+  }
+
+  void list(std::vector<Refusal>& refusals) {
+    for (u32 index = 0; index < results_.size(); ++index) {
+      if (!results_[index].ok()) refusals.push_back({index, std::move(results_[index])});
+    }
+  }
+
+ private:
+  Failure add(Pipeline& pipeline, u32 index) {
+    const FlowRecord flow = batch_.record(index);
+    if (!identifies(flow)) {
+      results_[index] = Failure::of(EINVAL, "netlink");
+      return {};
+    }
+    Failure failure =
+        pipeline.add(index, request_of(change_, socket_.next_sequence(), flow, batch_));
+    const bool makes = change_ == Change::kCreate || change_ == Change::kAdd;
+    if (!failure.ok() || !makes || !has_labels(flow, batch_)) return failure;
+    const u32 entry = index + static_cast<u32>(batch_.size());
+    return pipeline.add(entry, label_request(socket_.next_sequence(), flow, batch_));
+  }
+
+  // A flow that could not be made as it was wanted is not to be there at all.
+  Failure undo(Pipeline& pipeline) {
+    for (const std::size_t index : unlabelled_) {
+      const FlowRecord flow = batch_.record(index);
+      const Request request = request_of(Change::kDelete, socket_.next_sequence(), flow, batch_);
+      if (Failure failure = pipeline.add(static_cast<u32>(index), request); !failure.ok()) {
+        return failure;
+      }
+    }
+    return pipeline.finish();
+  }
+
+  NetlinkSocket& socket_;
+  const Change change_;
+  const BatchView& batch_;
+  std::vector<Failure> results_;
+  std::vector<std::size_t> unlabelled_;
+};
+
 }  // namespace
 
 Failure apply(NetlinkSocket& socket, Change change, const BatchView& batch,
               std::vector<Refusal>& refusals) {
-  Pipeline pipeline(socket, [&](u32 entry, Failure failure) {
-    refusals.push_back({entry, std::move(failure)});
-  });
-  for (u32 index = 0; index < batch.size(); ++index) {
-    const FlowRecord flow = batch.record(index);
-    if (!identifies(flow)) {
-      refusals.push_back({index, Failure::of(EINVAL, "netlink")});
-      continue;
-    }
-    const Request request = request_of(change, socket.next_sequence(), flow, batch);
-    if (Failure failure = pipeline.add(index, request); !failure.ok()) return failure;
-  }
-  return pipeline.finish();
+  Application application(socket, change, batch);
+  Failure failure = application.run();
+  application.list(refusals);
+  return failure;
 }
 
 Failure flush(NetlinkSocket& socket) {

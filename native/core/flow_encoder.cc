@@ -97,8 +97,6 @@ void put_tail(Request& request, const FlowRecord& flow, const BatchView& batch) 
     request.put_text(kHelpName, bytes);
     request.close_nest(nest);
   }
-  if (batch.find(flow, TailType::kLabels, bytes)) request.put_bytes(kLabels, bytes);
-  if (batch.find(flow, TailType::kLabelsMask, bytes)) request.put_bytes(kLabelsMask, bytes);
   TupleRecord master;
   if (batch.find_value(flow, TailType::kMaster, master)) request.put_tuple(kTupleMaster, master);
   NatRecord nat;
@@ -137,6 +135,17 @@ void put_flow(Request& request, const FlowRecord& flow, const BatchView& batch) 
   if (batch.find_value(flow, TailType::kMarkMask, mask)) request.put_be32(kMarkMask, mask);
   put_protoinfo(request, flow, batch);
   put_tail(request, flow, batch);
+}
+
+void put_labels(Request& request, const FlowRecord& flow, const BatchView& batch) {
+  Bytes bytes;
+  if (batch.find(flow, TailType::kLabels, bytes)) request.put_bytes(kLabels, bytes);
+  if (batch.find(flow, TailType::kLabelsMask, bytes)) request.put_bytes(kLabelsMask, bytes);
+}
+
+bool has_labels(const FlowRecord& flow, const BatchView& batch) {
+  Bytes bytes;
+  return batch.find(flow, TailType::kLabels, bytes);
 }
 
 }  // namespace nfconntrack

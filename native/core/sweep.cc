@@ -137,6 +137,7 @@ Request Sweep::request_for(const FlowRecord& flow, u32 sequence) const {
     changes.presence |= FlowRecord::kHasStatus;
   }
   put_flow(request, changes, changes_);
+  put_labels(request, changes, changes_);
   return request;
 }
 
