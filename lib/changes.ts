@@ -217,24 +217,22 @@ function writeTcp(record: RecordWriter, name: string, tcp: TcpInfo): void {
   );
 }
 
+/** The kernel takes the three together only (nlattr_to_sctp()), so that none can be left as it is. */
 function writeSctp(record: RecordWriter, name: string, sctp: SctpInfo): void {
   const known = options(name, sctp, ['state', 'origVtag', 'replyVtag']);
+  for (const member of ['state', 'origVtag', 'replyVtag'] as const) {
+    if (known[member] !== undefined) continue;
+    throw new TypeError(
+      `${name}.${member} is missing: the kernel takes state and both vtags together`,
+    );
+  }
+  const state = optionalState(`${name}.state`, known.state, Protoinfo.sctp);
+  const origVtag = optionalInteger(`${name}.origVtag`, known.origVtag, U32);
+  const replyVtag = optionalInteger(`${name}.replyVtag`, known.replyVtag, U32);
   record.u8(FlowOffset.protoinfo, Protoinfo.sctp);
-  record.optionalU8(
-    FlowOffset.state,
-    FlowHas.state,
-    optionalState(`${name}.state`, known.state, Protoinfo.sctp),
-  );
-  record.optionalU32(
-    FlowOffset.origVtag,
-    FlowHas.origVtag,
-    optionalInteger(`${name}.origVtag`, known.origVtag, U32),
-  );
-  record.optionalU32(
-    FlowOffset.replyVtag,
-    FlowHas.replyVtag,
-    optionalInteger(`${name}.replyVtag`, known.replyVtag, U32),
-  );
+  record.optionalU8(FlowOffset.state, FlowHas.state, state);
+  record.optionalU32(FlowOffset.origVtag, FlowHas.origVtag, origVtag);
+  record.optionalU32(FlowOffset.replyVtag, FlowHas.replyVtag, replyVtag);
 }
 
 function writeDccp(record: RecordWriter, name: string, dccp: DccpInfo): void {
@@ -361,6 +359,9 @@ function writeState(record: RecordWriter, name: string, flow: NewFlow, protonum:
     FlowHas.state,
     stateNumber(`${name}.state`, flow.state, protoinfo),
   );
+  if (protoinfo !== Protoinfo.sctp || flow.sctp !== undefined) return;
+  record.optionalU32(FlowOffset.origVtag, FlowHas.origVtag, 0);
+  record.optionalU32(FlowOffset.replyVtag, FlowHas.replyVtag, 0);
 }
 
 function pair<T>(value: T | readonly [T, T]): readonly [T, T] {

@@ -71,10 +71,23 @@ export class Control {
   }
 
   /** `path` is the namespace's file ('' is the caller's own), `netns` what the user called it. */
-  static async open(path: string, netns: string | undefined): Promise<Control> {
+  static open(path: string, netns: string | undefined): Promise<Control> {
+    return Control.#open('open connection tracking', path, netns, false);
+  }
+
+  /** In a namespace that is made for it, and goes with it. */
+  static openFresh(): Promise<Control> {
+    return Control.#open('make a network namespace', '', undefined, true);
+  }
+
+  static async #open(
+    attempt: string,
+    path: string,
+    netns: string | undefined,
+    fresh: boolean,
+  ): Promise<Control> {
     const opened = new Control(new (native().Control)(), netns);
-    const attempt = 'open connection tracking';
-    check(opened.#native.start(path), opened.#context(attempt));
+    check(opened.#native.start(path, fresh), opened.#context(attempt));
     try {
       await opened.ask(attempt, (answer) => {
         opened.#native.probe(answer);

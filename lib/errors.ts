@@ -54,6 +54,7 @@ export class ConntrackError extends Error {
 const { errno: E } = constants;
 
 function permissionHint(syscall: string): string {
+  if (syscall === 'unshare') return 'making a network namespace needs CAP_SYS_ADMIN';
   if (syscall === 'setns') {
     return 'entering another network namespace needs CAP_SYS_ADMIN over it: run as root, or start the program inside it (nsenter --net=...)';
   }

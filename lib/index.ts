@@ -50,7 +50,8 @@ export type {
 } from './mutations';
 export { Flows, type FlowsOptions, type Table } from './flows';
 export type { FlowKey, TupleKey } from './key';
-export type { Explanation } from './plan';
+export type { Explanation, KernelFacts } from './plan';
+export { probe } from './probe';
 export type { DccpState, SctpState, State, TcpState } from './state';
 export type { CpuStats, Limits } from './stats';
 export { Status, type StatusFlag } from './status';

@@ -299,8 +299,8 @@ export class Mutations {
       given.limit === undefined
         ? 0
         : integer('options.limit', given.limit, 1, Number.MAX_SAFE_INTEGER);
-    const { kernel } = planOf(tree);
     const began = performance.now();
+    const { kernel } = planOf(tree);
     const sweep = await this.#control.sweep({
       kernel,
       filter: compileFilter(tree),

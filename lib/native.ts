@@ -11,8 +11,11 @@ export type Answer = (outcome: Outcome, bytes: Uint8Array) => void;
 
 /** A namespace, and a thread in it that asks the kernel. */
 export interface NativeControl {
-  /** Pins the namespace that `path` names ('' is the caller's own) and starts the thread. */
-  start(path: string): Outcome;
+  /**
+   * Pins the namespace that `path` names ('' is the caller's own), or makes a fresh one, and starts the
+   * thread.
+   */
+  start(path: string, fresh: boolean): Outcome;
   /** Answers when all that was asked before is answered. */
   probe(answer: Answer): void;
   /** `key` is a FlowRecord; the answer is a batch of one flow. */

@@ -33,6 +33,50 @@ export interface Plan {
   readonly whole: boolean;
 }
 
+/** Which of the kernel's filters find exactly what they should; see probe(). */
+export interface KernelFacts {
+  /** CTA_FILTER on an IPv4 address (Linux 5.8). */
+  readonly ipv4Addresses: boolean;
+  /** On an IPv6 address: inverted in Linux 5.8 to 6.18 at least. */
+  readonly ipv6Addresses: boolean;
+  /** On protocol and port, of TCP and UDP. */
+  readonly ports: boolean;
+  /** On ports of SCTP: ignored in Linux 6.18. */
+  readonly sctpPorts: boolean;
+  /** CTA_MARK with CTA_MARK_MASK. */
+  readonly mark: boolean;
+  /** CTA_STATUS with CTA_STATUS_MASK (Linux 5.15). */
+  readonly status: boolean;
+  /** CTA_ZONE (Linux 6.8). */
+  readonly zone: boolean;
+}
+
+/**
+ * What is assumed before probe() has looked: filters that are right where they exist, since a kernel without
+ * them leaves in too much, which is then matched natively; and none that is known to be wrong somewhere.
+ */
+let facts: KernelFacts = {
+  ipv4Addresses: true,
+  ipv6Addresses: false,
+  ports: true,
+  sctpPorts: false,
+  mark: true,
+  status: true,
+  zone: true,
+};
+let probed = false;
+
+/** Lets later plans go by what was found out. */
+export function learnFacts(found: KernelFacts): KernelFacts {
+  facts = found;
+  probed = true;
+  return found;
+}
+
+function unsupported(what: string, known: string): string {
+  return probed ? `this kernel's filter on ${what} is missing or wrong, as tried out` : known;
+}
+
 type Side = 'orig' | 'reply';
 
 const SIDES: Readonly<Record<Place, readonly [Side, 'src' | 'dst']>> = {
@@ -120,7 +164,10 @@ class Planner {
       case 'ipv4':
         return this.#address(node);
       case 'ipv6':
-        return 'the kernel (5.8 to 6.18 at least) inverts its comparison of IPv6 addresses';
+        return unsupported(
+          'IPv6 addresses',
+          'the kernel (5.8 to 6.18 at least) inverts its comparison of IPv6 addresses',
+        );
       case 'mask':
         return node.field === 'mark' ? this.#mark(node) : this.#status(node);
       case 'number':
@@ -131,6 +178,7 @@ class Planner {
   }
 
   #address(leaf: Leaf & { kind: 'ipv4' | 'ipv6' }): string | undefined {
+    if (!facts.ipv4Addresses) return unsupported('IPv4 addresses', '');
     const [place, ...others] = leaf.places;
     const [range, ...more] = leaf.ranges;
     if (place === undefined || others.length > 0)
@@ -160,6 +208,7 @@ class Planner {
   }
 
   #protocol(value: number): string | undefined {
+    if (!facts.ports) return unsupported('protocols', '');
     if (value !== this.#protonum) return 'another protocol is asked for';
     this.#tuple('orig').u8(TupleOffset.protonum, TupleHas.protonum, value);
     return undefined;
@@ -169,6 +218,7 @@ class Planner {
     [side, member, protocols]: readonly [Side, keyof typeof TupleHas, readonly number[]],
     value: number,
   ): string | undefined {
+    if (!facts.ports) return unsupported('ports', '');
     if (this.#protonum === undefined) return 'the kernel compares it only together with a protocol';
     if (!protocols.includes(this.#protonum)) return 'the kernel ignores it for this protocol';
     const tuple = this.#tuple(side);
@@ -182,6 +232,7 @@ class Planner {
   }
 
   #zone(value: number): string | undefined {
+    if (!facts.zone) return unsupported('zones', '');
     // A flow with a zone in one direction alone is not in zone 0 for the kernel.
     if (value === 0)
       return 'the kernel takes zone 0 for no filter, or leaves out flows with a zone per direction';
@@ -191,6 +242,7 @@ class Planner {
   }
 
   #mark(leaf: Leaf & { kind: 'mask' }): string | undefined {
+    if (!facts.mark) return unsupported('marks', '');
     if (!this.#claim('mark')) return 'the kernel compares one mark';
     if (leaf.mask === 0) return 'the kernel refuses an empty mask';
     this.#record.u32(FlowOffset.mark, leaf.value);
@@ -200,6 +252,7 @@ class Planner {
   }
 
   #status(leaf: Leaf & { kind: 'mask' }): string | undefined {
+    if (!facts.status) return unsupported('status', '');
     const contradicts = ((this.#statusValue ^ leaf.value) & this.#statusMask & leaf.mask) !== 0;
     if (contradicts) return 'it contradicts another condition';
     this.#statusValue |= leaf.value;

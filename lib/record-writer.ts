@@ -56,6 +56,11 @@ export class BatchWriter {
     return new RecordWriter(this.#view, at, this.#tail);
   }
 
+  /** The first record, without what is around it. */
+  firstRecord(): Uint8Array {
+    return this.#bytes.slice(BATCH_SIZE, BATCH_SIZE + FLOW_SIZE);
+  }
+
   /** The batch, whose records must all have been written. */
   finish(): Uint8Array {
     const records = BATCH_SIZE + this.#length * FLOW_SIZE;
@@ -198,5 +203,5 @@ export class TupleWriter {
 export function singleRecord(write: (record: RecordWriter) => void): Uint8Array {
   const batch = new BatchWriter(1);
   write(batch.next());
-  return batch.finish().slice(BATCH_SIZE, BATCH_SIZE + FLOW_SIZE);
+  return batch.firstRecord();
 }

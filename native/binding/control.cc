@@ -66,13 +66,17 @@ Control::Control(const Napi::CallbackInfo& info) : ObjectWrap(info) {
   info.This().As<Napi::Object>().TypeTag(&kTag);
 }
 
-// start(path): [errno, syscall, detail]
+// start(path, fresh): [errno, syscall, detail]
 Napi::Value Control::start(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const auto path = string_argument(info, 0);
   if (!path) return env.Undefined();
   if (worker_ != nullptr) return to_js(env, Failure::of(EALREADY, "open"));
-  if (Failure failure = Netns::open(*path, netns_); !failure.ok()) return to_js(env, failure);
+  if (info[1].ToBoolean()) {
+    netns_ = Netns::fresh();
+  } else if (Failure failure = Netns::open(*path, netns_); !failure.ok()) {
+    return to_js(env, failure);
+  }
   waker_ = std::make_unique<Waker>(env, "nfconntrack.control", [this](Napi::Env e) { deliver(e); });
   if (!waker_->ok()) return to_js(env, Failure::of(ENOMEM, "napi_create_threadsafe_function"));
   worker_ = std::make_unique<Worker>(netns_);

@@ -19,7 +19,7 @@ bool same_file(int fd, const char* path) {
 }  // namespace
 
 Failure Netns::open(const std::string& path, std::shared_ptr<const Netns>& netns) {
-  std::shared_ptr<Netns> opened(new Netns);
+  std::shared_ptr<Netns> opened(new Netns(false));
   opened->fd_ = Fd(::open(path.empty() ? kOwn : path.c_str(), O_RDONLY | O_CLOEXEC));
   // Without /proc a thread of ours still inherits its maker's namespace.
   if (!opened->fd_.valid() && !path.empty()) return Failure::last("open");
@@ -27,7 +27,17 @@ Failure Netns::open(const std::string& path, std::shared_ptr<const Netns>& netns
   return {};
 }
 
+std::shared_ptr<const Netns> Netns::fresh() { return std::shared_ptr<Netns>(new Netns(true)); }
+
+Failure Netns::make() const {
+  if (unshare(CLONE_NEWNET) != 0) return Failure::last("unshare");
+  fd_ = Fd(::open(kOwn, O_RDONLY | O_CLOEXEC));
+  return fd_.valid() ? Failure{} : Failure::last("open");
+}
+
 Failure Netns::enter() const {
+  const std::lock_guard lock(mutex_);
+  if (fresh_ && !fd_.valid()) return make();
   if (!fd_.valid() || same_file(fd_.get(), kOwn)) return {};
   if (setns(fd_.get(), CLONE_NEWNET) != 0) return Failure::last("setns");
   return {};

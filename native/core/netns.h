@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "failure.h"
@@ -14,14 +15,21 @@ class Netns {
   // Pins the namespace that `path` names; an empty path is the calling thread's own.
   static Failure open(const std::string& path, std::shared_ptr<const Netns>& netns);
 
+  // A namespace that nobody else knows, made by the first thread that enters it (CAP_SYS_ADMIN), and
+  // gone with this object and the sockets in it.
+  static std::shared_ptr<const Netns> fresh();
+
   // Moves the calling thread there, and only that thread; call it on threads of ours alone.
   // A thread that is there already stays, which needs no privilege (setns() does: CAP_SYS_ADMIN).
   [[nodiscard]] Failure enter() const;
 
  private:
-  Netns() = default;
+  explicit Netns(bool fresh) : fresh_(fresh) {}
+  [[nodiscard]] Failure make() const;
 
-  Fd fd_;
+  const bool fresh_;
+  mutable std::mutex mutex_;
+  mutable Fd fd_;
 };
 
 }  // namespace nfconntrack
