@@ -18,6 +18,8 @@ export interface SubscribeRequest {
   /** Events. */
   readonly queue: number;
   readonly filter: Uint32Array | undefined;
+  /** An array of struct sock_filter, or nothing. */
+  readonly socketFilter: Uint8Array;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -166,8 +168,11 @@ export class Control {
     request.signal?.throwIfAborted();
     const subscription = new (native().FlowSubscription)();
     const context = this.#context('follow the events');
-    const { groups, receiveBuffer, queue, filter } = request;
-    check(subscription.start(this.native, groups, receiveBuffer, queue, filter), context);
+    const { groups, receiveBuffer, queue, filter, socketFilter } = request;
+    check(
+      subscription.start(this.native, groups, receiveBuffer, queue, filter, socketFilter),
+      context,
+    );
     const reader = this.#read(this.#subscriptions, subscription, context, request.signal);
     const outcome = await this.#started(subscription, reader);
     if (outcome[0] === 0) return { reader, native: subscription };

@@ -5,7 +5,9 @@ import { parseFilter } from './filter-parse';
 import { compileFilter } from './filter-program';
 import { BatchIterator, ItemIterator } from './iterators';
 import { integer, mustBe, oneOf, options, optionalSignal } from './options';
+import type { Explanation } from './plan';
 import type { Records } from './records';
+import { socketFilter } from './socket-filter';
 
 export interface EventsOptions {
   /** Which changes to follow; default: all three. */
@@ -29,7 +31,7 @@ export interface EventsOptions {
 export interface EventsStatistics {
   /** Read from the kernel; together with `kernelDrops` all that it sent. */
   received: number;
-  /** Not wanted by the filter. */
+  /** Received, but not wanted by the filter; what the kernel left out itself is not counted. */
   filtered: number;
   /** Handed to the consumer. */
   delivered: number;
@@ -80,11 +82,13 @@ const toEventBatch = (records: Records): EventBatch => new EventBatch(records);
  */
 export class Events implements AsyncIterable<ConntrackEvent> {
   readonly #subscribed: Subscribed;
+  readonly #explanation: Explanation;
   #delivered = 0;
   #consumed = false;
 
-  private constructor(subscribed: Subscribed) {
+  private constructor(subscribed: Subscribed, explanation: Explanation) {
     this.#subscribed = subscribed;
+    this.#explanation = explanation;
   }
 
   /** @internal */
@@ -96,14 +100,16 @@ export class Events implements AsyncIterable<ConntrackEvent> {
     const known = options('options', given, ['types', 'receiveBuffer', 'queue', 'signal']);
     const { receiveBuffer = DEFAULT_RECEIVE_BUFFER, queue = DEFAULT_QUEUE } = known;
     const tree = parseFilter(filter);
+    const { program, explanation } = socketFilter(tree);
     const subscribed = await control.subscribe({
       filter: isEverything(tree) ? undefined : compileFilter(tree),
+      socketFilter: program,
       groups: groupsOf(known.types),
       receiveBuffer: integer('options.receiveBuffer', receiveBuffer, MIN_RECEIVE_BUFFER, MAX_INT),
       queue: integer('options.queue', queue, 1, MAX_QUEUE),
       signal: optionalSignal('options.signal', known.signal),
     });
-    return new Events(subscribed);
+    return new Events(subscribed, explanation);
   }
 
   /** Batches of up to about a thousand events and gaps. */
@@ -138,6 +144,12 @@ export class Events implements AsyncIterable<ConntrackEvent> {
       queued,
       receiveBuffer,
     };
+  }
+
+  /** Where the filter is evaluated: what the kernel does not even queue, what is matched natively, and why. */
+  explain(): Explanation {
+    const { kernel, native, reasons } = this.#explanation;
+    return { kernel: [...kernel], native: [...native], reasons: [...reasons] };
   }
 
   /** Ends the subscription: loops over it end, its thread is joined, what is queued is discarded. */

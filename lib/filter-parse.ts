@@ -213,12 +213,27 @@ function family(name: string, value: unknown): Node {
   };
 }
 
-function protocolNode(name: string, value: unknown): Leaf {
+function protonum(name: string, value: unknown): bigint {
   const number = typeof value === 'string' ? protocolNumber(value) : value;
   if (number === undefined) throw mustBe(name, "a protocol's name or number", value);
-  const protonum = Number(wholeNumber(name, number, BigInt(U8)));
-  const text = `protocol ${String(value)}`;
-  return { kind: 'number', field: 'protonum', ranges: [[protonum, protonum]], text };
+  return wholeNumber(name, number, BigInt(U8));
+}
+
+function protocol(name: string, value: unknown): Node {
+  const items = list(value);
+  const numbers = items.map((item, index) =>
+    protonum(Array.isArray(value) ? `${name}[${index}]` : name, item),
+  );
+  if (numbers.length === 0) return anyOf([]);
+  return {
+    kind: 'number',
+    field: 'protonum',
+    ranges: mergeRanges(numbers.map((number) => [number, number])).map(([from, to]) => [
+      Number(from),
+      Number(to),
+    ]),
+    text: `protocol ${items.map(String).join(',')}`,
+  };
 }
 
 function each(parse: Parse): Parse {
@@ -354,7 +369,7 @@ function filters(combine: (nodes: readonly Node[]) => Node): Parse {
 
 const MEMBERS = object({
   family,
-  protocol: each(protocolNode),
+  protocol,
   orig: direction('orig'),
   reply: direction('reply'),
   address: addresses(['origSrc', 'origDst', 'replySrc', 'replyDst']),

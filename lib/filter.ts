@@ -131,6 +131,10 @@ export type WideField = 'packets' | 'bytes' | `${'orig' | 'reply'}${'Packets' | 
 export const EVERYTHING: Node = { kind: 'all', nodes: [] };
 export const NOTHING: Node = { kind: 'any', nodes: [] };
 
+export function isLeaf(node: Node): node is Leaf {
+  return node.kind !== 'all' && node.kind !== 'any' && node.kind !== 'not';
+}
+
 export function isEverything(node: Node): boolean {
   return node.kind === 'all' && node.nodes.length === 0;
 }

@@ -96,6 +96,8 @@ export interface NativeSubscription extends NativeReader {
     receiveBuffer: number,
     queueLimit: number,
     filter: Uint32Array | undefined,
+    /** An array of struct sock_filter, or nothing. */
+    socketFilter: Uint8Array,
   ): Outcome;
   /** Whether the kernel delivers events, or why it does not; undefined until that is known. */
   started(): Outcome | undefined;

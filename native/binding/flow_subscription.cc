@@ -18,7 +18,7 @@ Napi::Function FlowSubscription::define(Napi::Env env) {
                      });
 }
 
-// start(control, groups, receiveBuffer, queueLimit, filter): [errno, syscall, detail]
+// start(control, groups, receiveBuffer, queueLimit, filter, socketFilter): [errno, syscall, detail]
 Napi::Value FlowSubscription::start(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const Control* control = Control::from(info[0]);
@@ -31,8 +31,11 @@ Napi::Value FlowSubscription::start(const Napi::CallbackInfo& info) {
   if (!queue_limit) return env.Undefined();
   auto filter = filter_argument(info, 4);
   if (!filter) return env.Undefined();
+  const auto socket_filter = any_bytes_argument(info, 5);
+  if (!socket_filter) return env.Undefined();
   SubscriptionRequest request{static_cast<u32>(*groups), static_cast<u32>(*receive_buffer),
-                              static_cast<std::size_t>(*queue_limit), std::move(*filter)};
+                              static_cast<std::size_t>(*queue_limit), std::move(*filter),
+                              {socket_filter->begin(), socket_filter->end()}};
   auto subscription =
       std::make_unique<Subscription>(control->netns(), std::move(request), handle_.wake());
   subscription_ = subscription.get();

@@ -1,10 +1,11 @@
 #include "netlink_socket.h"
 
-#include <linux/netfilter/nfnetlink.h>
+#include <linux/filter.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <climits>
+#include <vector>
 
 namespace nfconntrack {
 namespace {
@@ -54,6 +55,19 @@ u32 NetlinkSocket::set_receive_buffer(u32 bytes) const {
   socklen_t length = sizeof granted;
   getsockopt(fd_.get(), SOL_SOCKET, SO_RCVBUF, &granted, &length);
   return static_cast<u32>(granted);
+}
+
+Failure NetlinkSocket::attach_filter(Bytes program) const {
+  std::vector<sock_filter> instructions(program.size() / sizeof(sock_filter));
+  if (instructions.empty() || instructions.size() > BPF_MAXINSNS) {
+    return Failure::of(EINVAL, "setsockopt(SO_ATTACH_FILTER)");
+  }
+  std::memcpy(instructions.data(), program.data(), instructions.size() * sizeof(sock_filter));
+  const sock_fprog filter{static_cast<unsigned short>(instructions.size()), instructions.data()};
+  if (setsockopt(fd_.get(), SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter) != 0) {
+    return Failure::last("setsockopt(SO_ATTACH_FILTER)");
+  }
+  return {};
 }
 
 Failure NetlinkSocket::send(Bytes message) const {

@@ -34,6 +34,9 @@ class NetlinkSocket {
   // queued.
   [[nodiscard]] u32 set_receive_buffer(u32 bytes) const;
 
+  // Lets the kernel drop messages before they are queued: an array of struct sock_filter (classic BPF).
+  [[nodiscard]] Failure attach_filter(Bytes program) const;
+
   [[nodiscard]] Failure send(Bytes message) const;
   // Receives one datagram. MSG_TRUNC is part of the result: a value larger than the buffer tells
   // that the datagram was cut. -1 and errno on failure; EBADMSG for one that another process sent.

@@ -109,6 +109,8 @@ Failure Subscription::run() {
 Failure Subscription::subscribe() {
   if (Failure failure = socket_.open(); !failure.ok()) return failure;
   receive_buffer_ = socket_.set_receive_buffer(request_.receive_buffer);
+  // Where it cannot be attached (net.core.optmem_max), all of it is matched here, as it is anyway.
+  if (!request_.socket_filter.empty()) (void)socket_.attach_filter(request_.socket_filter);
   for (int group = kGroupNew; group <= kGroupExpDestroy; ++group) {
     if ((request_.groups & (1U << group)) == 0) continue;
     if (Failure failure = socket_.join(group); !failure.ok()) return failure;

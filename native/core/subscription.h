@@ -39,6 +39,8 @@ struct SubscriptionRequest {
   std::size_t queue_limit = 0;  // events
   // What is wanted; null: everything.
   std::shared_ptr<const Filter> filter;
+  // What of it the kernel drops before it queues a message; empty: nothing. See attach_filter().
+  std::vector<u8> socket_filter;
 };
 
 struct SubscriptionStatistics {
