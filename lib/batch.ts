@@ -20,8 +20,6 @@ function checkIndex(index: number, length: number): void {
  */
 export abstract class Batch<Item> implements Iterable<Item> {
   readonly length: number;
-  /** The flows' fields as typed arrays. */
-  readonly columns: FlowColumns;
   /** @internal */
   protected readonly records: Records;
 
@@ -29,7 +27,6 @@ export abstract class Batch<Item> implements Iterable<Item> {
   constructor(records: Records) {
     this.records = records;
     this.length = records.length;
-    this.columns = new FlowColumns(records);
   }
 
   /** @internal Without a check of the index. */
@@ -47,6 +44,9 @@ export abstract class Batch<Item> implements Iterable<Item> {
 }
 
 export class FlowBatch extends Batch<Flow> {
+  /** The flows' fields as typed arrays. */
+  readonly columns = new FlowColumns(this.records);
+
   /** @internal */
   override item(index: number): Flow {
     return flowAt(this.records, index);

@@ -322,9 +322,9 @@ function replyIcmpType(
   return reply;
 }
 
-/** A tuple the other way round. */
+/** A tuple the other way round; the kernel takes a zone of its own on one side only. */
 function reversed(name: string, tuple: TupleLike, protonum: number): TupleLike {
-  const { src, dst, sport, dport, icmpType, icmpCode, icmpId, srckey, dstkey, zone } = tuple;
+  const { src, dst, sport, dport, icmpType, icmpCode, icmpId, srckey, dstkey } = tuple;
   const icmp = protonum === IPPROTO_ICMP || protonum === IPPROTO_ICMPV6;
   return {
     src: dst,
@@ -336,7 +336,6 @@ function reversed(name: string, tuple: TupleLike, protonum: number): TupleLike {
     icmpId,
     srckey: dstkey,
     dstkey: srckey,
-    zone,
   };
 }
 

@@ -1,6 +1,7 @@
 import type { FlowChanges, NewFlow } from './changes';
 import { Control } from './control';
 import { Events, type EventsOptions } from './events';
+import { Expectations } from './expectations';
 import type { Filter } from './filter';
 import type { Flow } from './flow';
 import { flowAt } from './batch';
@@ -20,6 +21,7 @@ import { resolveNetns } from './netns';
 import { options } from './options';
 import { Records } from './records';
 import { type CpuStats, cpuStats, type Limits, limits } from './stats';
+import { Sysctl } from './sysctl';
 
 export interface OpenOptions {
   /**
@@ -31,11 +33,17 @@ export interface OpenOptions {
 
 /** Connection tracking of one network namespace. Needs CAP_NET_ADMIN over it. */
 export class Conntrack {
+  /** The kernel's settings, `net.netfilter.nf_conntrack_*`. */
+  readonly sysctl: Sysctl;
+  /** Flows that helpers expect because of others. */
+  readonly expectations: Expectations;
   readonly #control: Control;
   readonly #mutations: Mutations;
 
   private constructor(control: Control) {
     this.#control = control;
+    this.sysctl = new Sysctl(control);
+    this.expectations = new Expectations(control);
     this.#mutations = new Mutations(control);
   }
 

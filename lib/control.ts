@@ -11,6 +11,7 @@ import {
 import type { KernelPart } from './plan';
 
 export interface SubscribeRequest {
+  readonly of: 'flows' | 'expectations';
   /** Bit n: multicast group n. */
   readonly groups: number;
   /** Bytes. */
@@ -55,6 +56,7 @@ export interface Subscribed {
 }
 
 type Question = (answer: Answer) => void;
+type Hints = FailureContext['hints'];
 
 const ENOENT = 2;
 
@@ -106,10 +108,10 @@ export class Control {
     return this.#native;
   }
 
-  /** Asks on the namespace's thread; rejects with what `attempt` failed of. */
-  async ask(attempt: string, question: Question): Promise<Uint8Array> {
+  /** Asks on the namespace's thread; rejects with what `attempt` failed of. `hints` are as FailureContext has them. */
+  async ask(attempt: string, question: Question, hints?: Hints): Promise<Uint8Array> {
     const [outcome, bytes] = await this.exchange(question);
-    check(outcome, this.#context(attempt));
+    check(outcome, { ...this.#context(attempt), hints });
     return bytes;
   }
 
@@ -166,7 +168,9 @@ export class Control {
   /** Resolves when the kernel delivers the events of `request`. */
   async subscribe(request: SubscribeRequest): Promise<Subscribed> {
     request.signal?.throwIfAborted();
-    const subscription = new (native().FlowSubscription)();
+    const { FlowSubscription, ExpectationSubscription } = native();
+    const subscription =
+      request.of === 'flows' ? new FlowSubscription() : new ExpectationSubscription();
     const context = this.#context('follow the events');
     const { groups, receiveBuffer, queue, filter, socketFilter } = request;
     check(

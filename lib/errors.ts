@@ -85,10 +85,21 @@ function hintFor(errno: number, syscall: string, context: FailureContext): strin
   return undefined;
 }
 
+/** What Node has no name for, or another one of two, and words of sockets. */
+const NAMES = new Map<number, readonly [code: string, text: string]>([
+  [E.ETIME, ['ETIME', 'timer expired']],
+  [E.EBADMSG, ['EBADMSG', 'bad message']],
+  [E.EOPNOTSUPP, ['EOPNOTSUPP', 'operation not supported']],
+]);
+
+function nameOf(errno: number): readonly [code: string, text: string] {
+  return NAMES.get(errno) ?? getSystemErrorMap().get(-errno) ?? [`E${errno}`, 'unknown error'];
+}
+
 /** The error of a native outcome that is not a success. */
 export function errorOf(outcome: Outcome, context: FailureContext): ConntrackError {
   const [errno, syscall, detail] = outcome;
-  const [code, text] = getSystemErrorMap().get(-errno) ?? [`E${errno}`, 'unknown error'];
+  const [code, text] = nameOf(errno);
   const hint = context.hints?.[code] ?? context.hint ?? hintFor(errno, syscall, context);
   const cause = detail === '' ? text : `${text}: ${detail}`;
   const message = `cannot ${context.attempt}: ${code}, ${cause} (${syscall})`;

@@ -1,4 +1,5 @@
 import { Batch, flowAt } from './batch';
+import { FlowColumns } from './columns';
 import type { Flow } from './flow';
 import { FlowHas, FlowOffset, GapOffset, GapReason, Kind } from './layout';
 import { milliseconds } from './record';
@@ -57,7 +58,8 @@ function typeOf(kind: number): EventType {
   return kind === Kind.update ? 'update' : 'destroy';
 }
 
-function gapAt(records: Records, start: number): GapEvent {
+/** @internal The gap that stands at `start`, in a batch of any records. */
+export function gapAt(records: Records, start: number): GapEvent {
   const bits = records.u8(start + GapOffset.reasons);
   const reasons = CAUSES.filter(([bit]) => (bits & bit) !== 0).map(([, cause]) => cause);
   return {
@@ -82,6 +84,9 @@ function flowEventAt(records: Records, index: number, start: number, kind: numbe
 
 /** Events in the order in which the kernel sent them, gaps where it lost some. */
 export class EventBatch extends Batch<ConntrackEvent> {
+  /** The flows' fields as typed arrays. */
+  readonly columns = new FlowColumns(this.records);
+
   /** How many of the items are gaps; mostly 0. */
   get gaps(): number {
     return this.records.gaps;

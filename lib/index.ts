@@ -7,6 +7,7 @@ export type { Family } from './address';
 export { Batch, FlowBatch } from './batch';
 export { FlowColumns, type OptionalColumn } from './columns';
 export { Conntrack, type OpenOptions } from './conntrack';
+export { diagnose, type Diagnosis } from './doctor';
 export { ConntrackError } from './errors';
 export {
   type ConntrackEvent,
@@ -16,7 +17,34 @@ export {
   type GapCause,
   type GapEvent,
 } from './event';
-export { Events, type EventsOptions, type EventsStatistics } from './events';
+export { EventStream, type EventsStatistics, type StreamOptions } from './event-stream';
+export { Events, type EventsOptions } from './events';
+export type { Facts, Finding, Severity } from './findings';
+export {
+  Expectation,
+  type ExpectationData,
+  ExpectationFlag,
+  type ExpectationFlagName,
+  type ExpectationNat,
+  Master,
+  type MasterData,
+  type NatDirection,
+} from './expectation';
+export {
+  type ExpectationChange,
+  type ExpectationEvent,
+  ExpectationEventBatch,
+  type ExpectationEventType,
+} from './expectation-event';
+export { ExpectationEvents, type ExpectationEventsOptions } from './expectation-events';
+export type {
+  ExpectationKey,
+  ExpectationsOptions,
+  ExpectedTuple,
+  MasterKey,
+  MasterTuple,
+} from './expectation-key';
+export { Expectations } from './expectations';
 export {
   type DccpInfo,
   Flow,
@@ -50,9 +78,13 @@ export type {
 } from './mutations';
 export { Flows, type FlowsOptions, type Table } from './flows';
 export type { FlowKey, TupleKey } from './key';
+export type { NewExpectation } from './new-expectation';
+export { LabelMap } from './labels';
 export type { Explanation, KernelFacts } from './plan';
 export { probe } from './probe';
 export type { DccpState, SctpState, State, TcpState } from './state';
-export type { CpuStats, Limits } from './stats';
+export type { CpuStats, ExpectationStats, Limits } from './stats';
 export { Status, type StatusFlag } from './status';
+export { Sysctl, type SysctlEntry, type SysctlName } from './sysctl';
+export type { KnownSysctl, SysctlScope, SysctlUnit } from './sysctl-table';
 export { Direction, type DirectionData, Tuple, type TupleData } from './tuple';

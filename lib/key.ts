@@ -1,7 +1,7 @@
 import { type Family, familyNumber, familyOf } from './address';
 import { FlowHas, FlowOffset, TupleHas, TupleOffset } from './layout';
 import { integer, mustBe, oneOf, optionalInteger, string } from './options';
-import { portKind, protocolName, protocolNumber } from './protocol';
+import { IPPROTO_DCCP, portKind, protocolName, protocolNumber } from './protocol';
 import { type RecordWriter, singleRecord, type TupleWriter } from './record-writer';
 
 /** The addresses of one direction, as they identify a flow. */
@@ -83,6 +83,8 @@ function memberValues(
       throw new TypeError(`${name}.${member} does not go with the protocol ${protocol}`);
     }
   }
+  // Since Linux 6.17 the kernel tracks DCCP without its ports, and ignores those of a key.
+  if (protonum === IPPROTO_DCCP && wanted.every((member) => tuple[member] === undefined)) return {};
   const values: Partial<Record<Member, number>> = {};
   for (const member of wanted) {
     const max = member === 'icmpType' || member === 'icmpCode' ? U8 : U16;

@@ -35,6 +35,17 @@ export interface NativeControl {
   change(kind: number, batch: Uint8Array, answer: Answer): void;
   /** Empties the whole table. */
   flush(answer: Answer): void;
+  /** `wanted` and `key` are ExpectationRecords; the answers are batches of expectations. */
+  listExpectations(wanted: Uint8Array, answer: Answer): void;
+  getExpectation(key: Uint8Array, answer: Answer): void;
+  /** Makes the only expectation of a batch. */
+  createExpectation(batch: Uint8Array, answer: Answer): void;
+  deleteExpectation(key: Uint8Array, answer: Answer): void;
+  /** Deletes those of every flow that has the helper. */
+  deleteExpectationsOf(helper: string, answer: Answer): void;
+  flushExpectations(answer: Answer): void;
+  /** As cpuStats(). */
+  expectationStats(answer: Answer): void;
   close(): void;
 }
 
@@ -95,6 +106,7 @@ export interface NativeSubscription extends NativeReader {
     groups: number,
     receiveBuffer: number,
     queueLimit: number,
+    /** Of flows only. */
     filter: Uint32Array | undefined,
     /** An array of struct sock_filter, or nothing. */
     socketFilter: Uint8Array,
@@ -111,6 +123,7 @@ export interface Native {
   readonly FlowDump: new () => NativeDump;
   readonly FlowSweep: new () => NativeSweep;
   readonly FlowSubscription: new () => NativeSubscription;
+  readonly ExpectationSubscription: new () => NativeSubscription;
 }
 
 const PACKAGE_ROOT = join(__dirname, '..');

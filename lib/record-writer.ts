@@ -1,6 +1,14 @@
-/** Writing flow records for native code: fields with their presence bits, and the tail behind them. */
+/** Writing records for native code: fields with their presence bits, and the tail behind them. */
 import { addressBytes } from './address';
-import { BATCH_SIZE, BatchOffset, FLOW_SIZE, FlowOffset, TupleOffset } from './layout';
+import {
+  BATCH_SIZE,
+  BatchOffset,
+  EXPECTATION_SIZE,
+  ExpectationOffset,
+  FLOW_SIZE,
+  FlowOffset,
+  TupleOffset,
+} from './layout';
 
 const LITTLE = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 const TAIL_HEAD = 4;
@@ -34,39 +42,52 @@ class Tail {
   }
 }
 
-/** A batch of flow records that is being written, of a number that is known before. */
+/** Where a kind of record keeps what all kinds have. */
+export interface RecordShape {
+  readonly size: number;
+  readonly presence: number;
+  readonly tailOffset: number;
+  readonly tailLength: number;
+}
+
+const FLOW: RecordShape = { ...FlowOffset, size: FLOW_SIZE };
+export const EXPECTATION: RecordShape = { ...ExpectationOffset, size: EXPECTATION_SIZE };
+
+/** A batch of records that is being written, of a number that is known before; of flows unless said. */
 export class BatchWriter {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
   readonly #tail = new Tail();
   readonly #capacity: number;
+  readonly #shape: RecordShape;
   #length = 0;
 
-  constructor(capacity: number) {
+  constructor(capacity: number, shape: RecordShape = FLOW) {
     this.#capacity = capacity;
-    this.#bytes = new Uint8Array(BATCH_SIZE + capacity * FLOW_SIZE);
+    this.#shape = shape;
+    this.#bytes = new Uint8Array(BATCH_SIZE + capacity * shape.size);
     this.#view = new DataView(this.#bytes.buffer);
   }
 
   /** The next record, of zeros. */
   next(): RecordWriter {
     if (this.#length === this.#capacity) throw new RangeError('the batch is full');
-    const at = BATCH_SIZE + this.#length * FLOW_SIZE;
+    const at = BATCH_SIZE + this.#length * this.#shape.size;
     this.#length += 1;
-    return new RecordWriter(this.#view, at, this.#tail);
+    return new RecordWriter(this.#view, at, this.#tail, this.#shape);
   }
 
   /** The first record, without what is around it. */
   firstRecord(): Uint8Array {
-    return this.#bytes.slice(BATCH_SIZE, BATCH_SIZE + FLOW_SIZE);
+    return this.#bytes.slice(BATCH_SIZE, BATCH_SIZE + this.#shape.size);
   }
 
   /** The batch, whose records must all have been written. */
   finish(): Uint8Array {
-    const records = BATCH_SIZE + this.#length * FLOW_SIZE;
+    const records = BATCH_SIZE + this.#length * this.#shape.size;
     const header = new Uint32Array(this.#bytes.buffer, 0, BATCH_SIZE >> 2);
     header[BatchOffset.length >> 2] = this.#length;
-    header[BatchOffset.stride >> 2] = FLOW_SIZE;
+    header[BatchOffset.stride >> 2] = this.#shape.size;
     header[BatchOffset.tailStart >> 2] = records;
     header[BatchOffset.tailLength >> 2] = this.#tail.length;
     if (this.#tail.length === 0) return this.#bytes.subarray(0, records);
@@ -78,12 +99,14 @@ export class RecordWriter {
   readonly #view: DataView;
   readonly #at: number;
   readonly #tail: Tail;
+  readonly #shape: RecordShape;
 
-  constructor(view: DataView, at: number, tail: Tail) {
+  constructor(view: DataView, at: number, tail: Tail, shape: RecordShape) {
     this.#view = view;
     this.#at = at;
     this.#tail = tail;
-    this.u32(FlowOffset.tailOffset, tail.length);
+    this.#shape = shape;
+    this.u32(shape.tailOffset, tail.length);
   }
 
   u8(offset: number, value: number): void {
@@ -100,7 +123,7 @@ export class RecordWriter {
 
   /** Sets a bit of the record's own presence. */
   has(flag: number): void {
-    this.flag(FlowOffset.presence, flag);
+    this.flag(this.#shape.presence, flag);
   }
 
   flag(offset: number, flag: number): void {
@@ -129,8 +152,8 @@ export class RecordWriter {
   /** Adds an entry of `size` bytes to the record's tail, to be filled in. */
   tail(type: number, size: number): DataView {
     const payload = this.#tail.add(type, size);
-    const start = this.#view.getUint32(this.#at + FlowOffset.tailOffset, LITTLE);
-    this.u32(FlowOffset.tailLength, this.#tail.length - start);
+    const start = this.#view.getUint32(this.#at + this.#shape.tailOffset, LITTLE);
+    this.u32(this.#shape.tailLength, this.#tail.length - start);
     return payload;
   }
 
@@ -200,8 +223,11 @@ export class TupleWriter {
 }
 
 /** One record alone, without a batch around it. */
-export function singleRecord(write: (record: RecordWriter) => void): Uint8Array {
-  const batch = new BatchWriter(1);
+export function singleRecord(
+  write: (record: RecordWriter) => void,
+  shape: RecordShape = FLOW,
+): Uint8Array {
+  const batch = new BatchWriter(1, shape);
   write(batch.next());
   return batch.firstRecord();
 }

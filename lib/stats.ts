@@ -37,6 +37,24 @@ const NAMES: Readonly<Record<number, Exclude<keyof CpuStats, 'cpu'>>> = {
   15: 'chainTooLong',
 };
 
+/** What one CPU has counted of expectations since it was started (IPCTNL_MSG_EXP_GET_STATS_CPU). */
+export interface ExpectationStats {
+  cpu: number;
+  /** Flows that met an expectation. */
+  new?: number;
+  /** Expectations made. */
+  create?: number;
+  /** Expectations taken away: met, expired, deleted, or gone with their master. */
+  delete?: number;
+}
+
+/** CTA_STATS_EXP_*. */
+const EXPECTATION_NAMES: Readonly<Record<number, Exclude<keyof ExpectationStats, 'cpu'>>> = {
+  1: 'new',
+  2: 'create',
+  3: 'delete',
+};
+
 export interface Limits {
   /** Flows in the table. */
   entries: number;
@@ -63,15 +81,27 @@ function statistics(bytes: Uint8Array): Statistic[] {
   }));
 }
 
-export function cpuStats(bytes: Uint8Array): CpuStats[] {
-  const cpus = new Map<number, CpuStats>();
+/** The counters of each CPU, of those that have a name. */
+function perCpu<Name extends string>(
+  bytes: Uint8Array,
+  names: Readonly<Record<number, Name>>,
+): ({ cpu: number } & Partial<Record<Name, number>>)[] {
+  const cpus = new Map<number, Partial<Record<Name, number>>>();
   for (const { cpu, type, value } of statistics(bytes)) {
-    const stats = cpus.get(cpu) ?? { cpu };
-    cpus.set(cpu, stats);
-    const name = NAMES[type];
-    if (name !== undefined) stats[name] = value;
+    const counters: Partial<Record<Name, number>> = cpus.get(cpu) ?? {};
+    cpus.set(cpu, counters);
+    const name = names[type];
+    if (name !== undefined) counters[name] = value;
   }
-  return [...cpus.values()];
+  return [...cpus].map(([cpu, counters]) => ({ cpu, ...counters }));
+}
+
+export function cpuStats(bytes: Uint8Array): CpuStats[] {
+  return perCpu(bytes, NAMES);
+}
+
+export function expectationStats(bytes: Uint8Array): ExpectationStats[] {
+  return perCpu(bytes, EXPECTATION_NAMES);
 }
 
 export function limits(bytes: Uint8Array): Limits {

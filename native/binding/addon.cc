@@ -1,7 +1,7 @@
 // What the addon exports. lib/native.ts declares the same, typed.
 #include "control.h"
+#include "event_subscription.h"
 #include "flow_dump.h"
-#include "flow_subscription.h"
 #include "flow_sweep.h"
 
 namespace nfconntrack::binding {
@@ -11,7 +11,9 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("layoutVersion", Napi::String::New(env, kLayoutVersion));
   exports.Set("Control", Control::define(env));
   exports.Set("FlowDump", FlowDump::define(env));
-  exports.Set("FlowSubscription", FlowSubscription::define(env));
+  exports.Set("FlowSubscription", FlowSubscription::define(env, "FlowSubscription"));
+  exports.Set("ExpectationSubscription",
+              ExpectationSubscription::define(env, "ExpectationSubscription"));
   exports.Set("FlowSweep", FlowSweep::define(env));
   return exports;
 }

@@ -13,12 +13,6 @@ namespace {
 
 constexpr napi_type_tag kTag = {0x6e66636f6e6e7472, 0x9d1b7c52a8f34e61};
 
-template <typename Value>
-std::vector<u8> bytes_of(const std::vector<Value>& values) {
-  const auto* first = reinterpret_cast<const u8*>(values.data());
-  return {first, first + values.size() * sizeof(Value)};
-}
-
 void append(std::vector<u8>& bytes, Bytes more) {
   bytes.insert(bytes.end(), more.begin(), more.end());
 }
@@ -50,6 +44,13 @@ Napi::Function Control::define(Napi::Env env) {
                          InstanceMethod<&Control::list_directory>("listDirectory"),
                          InstanceMethod<&Control::change>("change"),
                          InstanceMethod<&Control::flush>("flush"),
+                         InstanceMethod<&Control::list_expectations>("listExpectations"),
+                         InstanceMethod<&Control::get_expectation>("getExpectation"),
+                         InstanceMethod<&Control::create_expectation>("createExpectation"),
+                         InstanceMethod<&Control::delete_expectation>("deleteExpectation"),
+                         InstanceMethod<&Control::delete_expectations_of>("deleteExpectationsOf"),
+                         InstanceMethod<&Control::flush_expectations>("flushExpectations"),
+                         InstanceMethod<&Control::expectation_stats>("expectationStats"),
                          InstanceMethod<&Control::close>("close"),
                      });
 }

@@ -54,6 +54,14 @@ class Control : public Napi::ObjectWrap<Control> {
   Napi::Value list_directory(const Napi::CallbackInfo& info);
   Napi::Value change(const Napi::CallbackInfo& info);
   Napi::Value flush(const Napi::CallbackInfo& info);
+  // In control_expectations.cc.
+  Napi::Value list_expectations(const Napi::CallbackInfo& info);
+  Napi::Value get_expectation(const Napi::CallbackInfo& info);
+  Napi::Value create_expectation(const Napi::CallbackInfo& info);
+  Napi::Value delete_expectation(const Napi::CallbackInfo& info);
+  Napi::Value delete_expectations_of(const Napi::CallbackInfo& info);
+  Napi::Value flush_expectations(const Napi::CallbackInfo& info);
+  Napi::Value expectation_stats(const Napi::CallbackInfo& info);
   Napi::Value close(const Napi::CallbackInfo& info);
 
   Napi::Value ask(const Napi::CallbackInfo& info, std::size_t callback_index, Question question);

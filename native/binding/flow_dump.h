@@ -18,7 +18,7 @@ class FlowDump : public Napi::ObjectWrap<FlowDump> {
   Napi::Value wait(const Napi::CallbackInfo& info);
   Napi::Value close(const Napi::CallbackInfo& info);
 
-  ReaderHandle handle_;
+  ReaderHandle<FlowRecord> handle_;
 };
 
 }  // namespace nfconntrack::binding

@@ -21,7 +21,7 @@ class FlowSweep : public Napi::ObjectWrap<FlowSweep> {
   Napi::Value wait(const Napi::CallbackInfo& info);
   Napi::Value close(const Napi::CallbackInfo& info);
 
-  ReaderHandle handle_;
+  ReaderHandle<FlowRecord> handle_;
   Sweep* sweep_ = nullptr;  // owned by handle_, until close()
   SweepProgress last_progress_;
   std::vector<Failure> last_failures_;

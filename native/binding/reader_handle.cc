@@ -2,24 +2,29 @@
 
 namespace nfconntrack::binding {
 
-ReaderHandle::ReaderHandle(Napi::Env env, Napi::Reference<Napi::Object>& wrap, const char* name)
+template <typename Record>
+ReaderHandle<Record>::ReaderHandle(Napi::Env env, Napi::Reference<Napi::Object>& wrap,
+                                   const char* name)
     : wrap_(wrap),
       waker_(std::make_unique<Waker>(env, name, [this](Napi::Env e) { woken(e); })),
       teardown_(std::make_unique<TeardownHook>(env, [this] { halt(); })) {}
 
-std::function<void()> ReaderHandle::wake() {
+template <typename Record>
+std::function<void()> ReaderHandle<Record>::wake() {
   return [waker = waker_.get()] { waker->wake(); };
 }
 
-Failure ReaderHandle::start(std::unique_ptr<FlowReader> reader) {
+template <typename Record>
+Failure ReaderHandle<Record>::start(std::unique_ptr<RecordReader<Record>> reader) {
   if (!waker_->ok()) return Failure::of(ENOMEM, "napi_create_threadsafe_function");
   reader_ = std::move(reader);
   return reader_->start();
 }
 
-Napi::Value ReaderHandle::take(Napi::Env env) {
+template <typename Record>
+Napi::Value ReaderHandle<Record>::take(Napi::Env env) {
   if (reader_ == nullptr) return env.Null();
-  std::unique_ptr<FlowBatch> batch = reader_->queue().take();
+  std::unique_ptr<RecordBatch<Record>> batch = reader_->queue().take();
   if (batch == nullptr) {
     ended_ = reader_->queue().finished(outcome_);
     return ended_ ? env.Null() : env.Undefined();
@@ -29,9 +34,13 @@ Napi::Value ReaderHandle::take(Napi::Env env) {
   return value;
 }
 
-Napi::Value ReaderHandle::outcome(Napi::Env env) { return to_js(env, outcome_); }
+template <typename Record>
+Napi::Value ReaderHandle<Record>::outcome(Napi::Env env) {
+  return to_js(env, outcome_);
+}
 
-void ReaderHandle::wait(Napi::Env env, bool waiting, bool keep_alive) {
+template <typename Record>
+void ReaderHandle<Record>::wait(Napi::Env env, bool waiting, bool keep_alive) {
   if (reader_ == nullptr && waiting) return;
   waker_->keep_alive(env, waiting && keep_alive);
   if (waiting == waiting_) return;
@@ -43,7 +52,8 @@ void ReaderHandle::wait(Napi::Env env, bool waiting, bool keep_alive) {
   }
 }
 
-void ReaderHandle::close() {
+template <typename Record>
+void ReaderHandle<Record>::close() {
   halt();
   if (waiting_) {
     waiting_ = false;
@@ -53,7 +63,8 @@ void ReaderHandle::close() {
   teardown_.reset();
 }
 
-void ReaderHandle::woken(Napi::Env env) {
+template <typename Record>
+void ReaderHandle<Record>::woken(Napi::Env env) {
   const Napi::HandleScope scope(env);
   const Napi::Object object = wrap_.Value();
   if (object.IsEmpty()) return;  // being collected
@@ -61,9 +72,13 @@ void ReaderHandle::woken(Napi::Env env) {
   if (on_wake.IsFunction()) on_wake.As<Napi::Function>().Call(object, {});
 }
 
-void ReaderHandle::halt() {
+template <typename Record>
+void ReaderHandle<Record>::halt() {
   if (reader_ != nullptr) reader_->stop();
   waker_->close();
 }
+
+template class ReaderHandle<FlowRecord>;
+template class ReaderHandle<ExpectationRecord>;
 
 }  // namespace nfconntrack::binding

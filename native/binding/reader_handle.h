@@ -12,13 +12,14 @@
 
 #include <memory>
 
-#include "flow_reader.h"
+#include "record_reader.h"
 #include "result.h"
 #include "teardown_hook.h"
 #include "waker.h"
 
 namespace nfconntrack::binding {
 
+template <typename Record>
 class ReaderHandle {
  public:
   // `wrap` is the wrapped object's own weak reference.
@@ -29,7 +30,7 @@ class ReaderHandle {
 
   // What the reader calls when there is something to take.
   [[nodiscard]] std::function<void()> wake();
-  Failure start(std::unique_ptr<FlowReader> reader);
+  Failure start(std::unique_ptr<RecordReader<Record>> reader);
 
   // A batch; undefined while there is none; null when there will be none any more.
   Napi::Value take(Napi::Env env);
@@ -45,7 +46,7 @@ class ReaderHandle {
 
   Napi::Reference<Napi::Object>& wrap_;
   std::unique_ptr<Waker> waker_;
-  std::unique_ptr<FlowReader> reader_;
+  std::unique_ptr<RecordReader<Record>> reader_;
   std::unique_ptr<TeardownHook> teardown_;
   Failure outcome_;
   bool ended_ = false;

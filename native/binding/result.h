@@ -29,7 +29,8 @@ inline Napi::Array to_js(Napi::Env env, std::initializer_list<u64> counts) {
 }
 
 // A batch in a fresh Uint8Array, so that what JavaScript keeps stays valid.
-inline Napi::Value to_js(Napi::Env env, const FlowBatch& batch) {
+template <typename Record>
+Napi::Value to_js(Napi::Env env, const RecordBatch<Record>& batch) {
   const std::size_t size = batch.byte_size();
   Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(env, size);
   if (env.IsExceptionPending()) return env.Undefined();
@@ -42,6 +43,20 @@ inline Napi::Value to_js(Napi::Env env, const std::vector<u8>& bytes) {
   if (env.IsExceptionPending()) return env.Undefined();
   if (!bytes.empty()) std::memcpy(buffer.Data(), bytes.data(), bytes.size());
   return Napi::Uint8Array::New(env, bytes.size(), buffer, 0);
+}
+
+// Plain values one behind the other, for JavaScript to take apart.
+template <typename Value>
+std::vector<u8> bytes_of(const std::vector<Value>& values) {
+  const auto* first = reinterpret_cast<const u8*>(values.data());
+  return {first, first + values.size() * sizeof(Value)};
+}
+
+template <typename Record>
+std::vector<u8> bytes_of(const RecordBatch<Record>& batch) {
+  std::vector<u8> bytes(batch.byte_size());
+  batch.write(bytes.data());
+  return bytes;
 }
 
 }  // namespace nfconntrack::binding

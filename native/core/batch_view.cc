@@ -2,13 +2,14 @@
 
 namespace nfconntrack {
 
-bool BatchView::open(Bytes bytes) {
+template <typename Record>
+bool RecordBatchView<Record>::open(Bytes bytes) {
   BatchRecord header;
   if (bytes.size() < sizeof header) return false;
   std::memcpy(&header, bytes.data(), sizeof header);
   const Bytes body = bytes.subspan(sizeof header);
-  const u64 records_size = u64{header.length} * sizeof(FlowRecord);
-  if (header.stride != sizeof(FlowRecord) || records_size > body.size()) return false;
+  const u64 records_size = u64{header.length} * sizeof(Record);
+  if (header.stride != sizeof(Record) || records_size > body.size()) return false;
   if (header.tailStart != sizeof header + records_size) return false;
   if (header.tailLength != body.size() - records_size) return false;
   records_ = body.first(records_size);
@@ -17,13 +18,15 @@ bool BatchView::open(Bytes bytes) {
   return true;
 }
 
-FlowRecord BatchView::record(std::size_t index) const {
-  FlowRecord record;
+template <typename Record>
+Record RecordBatchView<Record>::record(std::size_t index) const {
+  Record record;
   std::memcpy(&record, records_.data() + index * sizeof record, sizeof record);
   return record;
 }
 
-bool BatchView::find(const FlowRecord& record, u8 type, Bytes& payload) const {
+template <typename Record>
+bool RecordBatchView<Record>::find(const Record& record, u8 type, Bytes& payload) const {
   if (record.tailOffset > tail_.size() || record.tailLength > tail_.size() - record.tailOffset) {
     return false;
   }
@@ -43,5 +46,8 @@ bool BatchView::find(const FlowRecord& record, u8 type, Bytes& payload) const {
   }
   return false;
 }
+
+template class RecordBatchView<FlowRecord>;
+template class RecordBatchView<ExpectationRecord>;
 
 }  // namespace nfconntrack

@@ -163,6 +163,11 @@ enum StatsAttribute : std::uint16_t {  // CTA_STATS_*, one message a CPU, be32 e
   kStatsClashResolve = 14,  // Linux 5.9
   kStatsChainToolong = 15,  // Linux 5.15
 };
+enum ExpectationStatsAttribute : std::uint16_t {  // CTA_STATS_EXP_*, one message a CPU, be32 each
+  kStatsExpNew = 1,
+  kStatsExpCreate = 2,
+  kStatsExpDelete = 3,
+};
 enum GlobalStatsAttribute : std::uint16_t {
   kStatsGlobalEntries = 1,
   kStatsGlobalMaxEntries = 2,  // Linux 4.18

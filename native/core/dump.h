@@ -10,8 +10,8 @@
 #include <memory>
 
 #include "flow_lister.h"
-#include "flow_reader.h"
 #include "netns.h"
+#include "record_reader.h"
 #include "thread.h"
 
 namespace nfconntrack {

@@ -28,7 +28,8 @@ Request request_of(Change change, u32 sequence, const FlowRecord& flow, const Ba
   return request;
 }
 
-// Labels of a flow that was just made, in an update of their own, which tells if there is no room for them.
+// Labels of a flow that was just made, in an update of their own, which tells if there is no room
+// for them.
 Request label_request(u32 sequence, const FlowRecord& flow, const BatchView& batch) {
   Request request(message_type(kSubsystemFlow, kNew), 0, sequence, flow.family);
   FlowRecord identity = flow;

@@ -19,22 +19,6 @@ void put_key(Request& request, const FlowRecord& key) {
   if (key.presence & FlowRecord::kHasZone) request.put_be16(kZone, key.zone);
 }
 
-u32 cpu_of(const Message& message) {
-  Header header{};
-  if (message.payload.size() < sizeof header) return 0;
-  std::memcpy(&header, message.payload.data(), sizeof header);
-  return be16toh(header.res_id);
-}
-
-void take_stats(const Message& message, u32 cpu, std::vector<Statistic>& stats) {
-  if (message.payload.size() < sizeof(Header)) return;
-  AttributeReader reader(message.payload.subspan(sizeof(Header)));
-  while (reader.next()) {
-    const Attribute& attribute = reader.attribute();
-    if (attribute.has(4)) stats.push_back({cpu, attribute.type, attribute.be32()});
-  }
-}
-
 }  // namespace
 
 Failure get_flow(NetlinkSocket& socket, const FlowRecord& key, FlowBatch& batch) {
@@ -52,14 +36,16 @@ Failure get_flow(NetlinkSocket& socket, const FlowRecord& key, FlowBatch& batch)
 Failure get_cpu_stats(NetlinkSocket& socket, std::vector<Statistic>& stats) {
   const Request request(message_type(kSubsystemFlow, kGetStatsCpu), NLM_F_DUMP,
                         socket.next_sequence(), AF_UNSPEC);
-  return exchange(socket, request,
-                  [&](const Message& message) { take_stats(message, cpu_of(message), stats); });
+  return exchange(socket, request, [&](const Message& message) {
+    take_statistics(message, cpu_of(message), stats);
+  });
 }
 
 Failure get_global_stats(NetlinkSocket& socket, std::vector<Statistic>& stats) {
   const Request request(message_type(kSubsystemFlow, kGetStats), NLM_F_ACK, socket.next_sequence(),
                         AF_UNSPEC);
-  return exchange(socket, request, [&](const Message& message) { take_stats(message, 0, stats); });
+  return exchange(socket, request,
+                  [&](const Message& message) { take_statistics(message, 0, stats); });
 }
 
 }  // namespace nfconntrack

@@ -3,19 +3,13 @@
 
 #include "exchange.h"
 #include "record_batch.h"
+#include "statistic.h"
 
 namespace nfconntrack {
 
 // Looks up one flow by `key`'s original tuple, or by its reply tuple if it has no original one, in
 // `key`'s zone, and appends it to `batch`. ENOENT: there is none.
 Failure get_flow(NetlinkSocket& socket, const FlowRecord& key, FlowBatch& batch);
-
-// An attribute of a statistics message.
-struct Statistic {
-  u32 cpu;  // 0 in global statistics
-  u32 type;
-  u32 value;
-};
 
 // IPCTNL_MSG_CT_GET_STATS_CPU: ctnetlink::StatsAttribute of every CPU.
 Failure get_cpu_stats(NetlinkSocket& socket, std::vector<Statistic>& stats);

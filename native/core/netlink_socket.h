@@ -34,7 +34,8 @@ class NetlinkSocket {
   // queued.
   [[nodiscard]] u32 set_receive_buffer(u32 bytes) const;
 
-  // Lets the kernel drop messages before they are queued: an array of struct sock_filter (classic BPF).
+  // Lets the kernel drop messages before they are queued: an array of struct sock_filter (classic
+  // BPF).
   [[nodiscard]] Failure attach_filter(Bytes program) const;
 
   [[nodiscard]] Failure send(Bytes message) const;

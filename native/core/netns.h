@@ -15,8 +15,8 @@ class Netns {
   // Pins the namespace that `path` names; an empty path is the calling thread's own.
   static Failure open(const std::string& path, std::shared_ptr<const Netns>& netns);
 
-  // A namespace that nobody else knows, made by the first thread that enters it (CAP_SYS_ADMIN), and
-  // gone with this object and the sockets in it.
+  // A namespace that nobody else knows, made by the first thread that enters it (CAP_SYS_ADMIN),
+  // and gone with this object and the sockets in it.
   static std::shared_ptr<const Netns> fresh();
 
   // Moves the calling thread there, and only that thread; call it on threads of ours alone.

@@ -6,6 +6,7 @@
 
 #include "clock.h"
 #include "ctnetlink.h"
+#include "expectation_decoder.h"
 #include "flow_decoder.h"
 
 namespace nfconntrack {
@@ -20,22 +21,58 @@ constexpr std::size_t kDatagramSize = 8192;
 // More than the kernel charges for any one event (1,280 bytes for most; SO_MEMINFO's `queued`).
 constexpr u32 kMaxCharge = 16384;
 
-// A message that follows neither of the two ways the kernel announces a change is not an event.
-bool is_event(u16 type) {
-  return type == message_type(kSubsystemFlow, kNew) ||
-         type == message_type(kSubsystemFlow, kDelete);
+// Messages that announce a change of a flow or of an expectation, and how they are read. A message
+// that follows neither of the two ways the kernel announces a change is not an event.
+
+bool decode(Bytes payload, FlowRecord& record, Tail& tail) {
+  return decode_flow(payload, record, tail);
 }
 
-u8 kind_of(const nlmsghdr& header) {
-  if (header.nlmsg_type == message_type(kSubsystemFlow, kDelete)) return Kind::kDestroy;
-  return (header.nlmsg_flags & (NLM_F_CREATE | NLM_F_EXCL)) != 0 ? Kind::kNew : Kind::kUpdate;
+bool decode(Bytes payload, ExpectationRecord& record, Tail& tail) {
+  return decode_expectation(payload, record, tail);
+}
+
+bool is_wanted(const Filter* filter, const FlowRecord& record, const Tail& tail) {
+  return filter == nullptr || filter->matches(record, tail);
+}
+
+bool is_wanted(const Filter*, const ExpectationRecord&, const Tail&) { return true; }
+
+template <typename Record>
+struct Messages;
+
+template <>
+struct Messages<FlowRecord> {
+  static constexpr u16 kNew = message_type(kSubsystemFlow, ctnetlink::kNew);
+  static constexpr u16 kDelete = message_type(kSubsystemFlow, ctnetlink::kDelete);
+
+  static u8 kind_of(const nlmsghdr& header) {
+    if (header.nlmsg_type == kDelete) return Kind::kDestroy;
+    return (header.nlmsg_flags & (NLM_F_CREATE | NLM_F_EXCL)) != 0 ? Kind::kNew : Kind::kUpdate;
+  }
+};
+
+template <>
+struct Messages<ExpectationRecord> {
+  static constexpr u16 kNew = message_type(kSubsystemExpectation, kExpNew);
+  static constexpr u16 kDelete = message_type(kSubsystemExpectation, kExpDelete);
+
+  static u8 kind_of(const nlmsghdr& header) {
+    return header.nlmsg_type == kDelete ? Kind::kExpectationDestroy : Kind::kExpectationNew;
+  }
+};
+
+template <typename Record>
+bool is_event(u16 type) {
+  return type == Messages<Record>::kNew || type == Messages<Record>::kDelete;
 }
 
 }  // namespace
 
 // The arguments of recvmmsg(), made once.
-struct Subscription::Datagrams {
-  Datagrams() {
+class EventDatagrams {
+ public:
+  EventDatagrams() {
     for (std::size_t i = 0; i < kDatagrams; ++i) {
       parts[i] = {buffers[i].data(), kDatagramSize};
       headers[i].msg_hdr.msg_name = &senders[i];
@@ -64,16 +101,21 @@ struct Subscription::Datagrams {
   std::array<mmsghdr, kDatagrams> headers{};
 };
 
-Subscription::Subscription(std::shared_ptr<const Netns> netns, SubscriptionRequest request,
-                           std::function<void()> wake)
+template <typename Record>
+Subscription<Record>::Subscription(std::shared_ptr<const Netns> netns, SubscriptionRequest request,
+                                   std::function<void()> wake)
     : netns_(std::move(netns)),
       request_(std::move(request)),
       wake_(wake),
       queue_(kBatchSize, request_.queue_limit, std::move(wake)) {}
 
-Subscription::~Subscription() { Subscription::stop(); }
+template <typename Record>
+Subscription<Record>::~Subscription() {
+  Subscription<Record>::stop();
+}
 
-Failure Subscription::start() {
+template <typename Record>
+Failure Subscription<Record>::start() {
   if (Failure failure = stop_.open(); !failure.ok()) return failure;
   return thread_.start("nfct-events", [this] {
     queue_.finish(run());
@@ -81,21 +123,24 @@ Failure Subscription::start() {
   });
 }
 
-void Subscription::stop() {
+template <typename Record>
+void Subscription<Record>::stop() {
   stop_.set();
   queue_.stop();
   thread_.join();
 }
 
-SubscriptionStatistics Subscription::statistics() {
-  const FlowQueue::Counts counts = queue_.counts();
+template <typename Record>
+SubscriptionStatistics Subscription<Record>::statistics() {
+  const typename Queue::Counts counts = queue_.counts();
   return {received_,  filtered_,   kernel_drops_, counts.queue_drops,
           malformed_, counts.gaps, counts.queued, receive_buffer_};
 }
 
-Failure Subscription::run() {
+template <typename Record>
+Failure Subscription<Record>::run() {
   try {
-    datagrams_ = std::make_unique<Datagrams>();
+    datagrams_ = std::make_unique<EventDatagrams>();
     if (Failure failure = netns_->enter(); !failure.ok()) return failure;
     if (Failure failure = subscribe(); !failure.ok()) return failure;
     started_ = true;
@@ -106,7 +151,8 @@ Failure Subscription::run() {
   }
 }
 
-Failure Subscription::subscribe() {
+template <typename Record>
+Failure Subscription<Record>::subscribe() {
   if (Failure failure = socket_.open(); !failure.ok()) return failure;
   receive_buffer_ = socket_.set_receive_buffer(request_.receive_buffer);
   // Where it cannot be attached (net.core.optmem_max), all of it is matched here, as it is anyway.
@@ -118,7 +164,8 @@ Failure Subscription::subscribe() {
   return {};
 }
 
-Failure Subscription::read() {
+template <typename Record>
+Failure Subscription<Record>::read() {
   Reading reading = Reading::kEmpty;
   while (!stop_.is_set()) {
     if (reading == Reading::kEmpty && !stop_.wait_readable(socket_.fd())) break;
@@ -128,7 +175,8 @@ Failure Subscription::read() {
   return {};
 }
 
-Subscription::Reading Subscription::read_queued(std::size_t count) {
+template <typename Record>
+auto Subscription<Record>::read_queued(std::size_t count) -> Reading {
   datagrams_->reset(count);
   const int received = recvmmsg(socket_.fd(), datagrams_->headers.data(),
                                 static_cast<unsigned>(count), MSG_DONTWAIT, nullptr);
@@ -140,7 +188,7 @@ Subscription::Reading Subscription::read_queued(std::size_t count) {
     return Reading::kFailed;
   }
   const u64 time = now();
-  FlowQueue::Appender appender(queue_);
+  Appender appender(queue_);
   for (std::size_t i = 0; i < static_cast<std::size_t>(received); ++i) {
     if (!datagrams_->from_kernel(i)) continue;
     if (datagrams_->cut(i)) {
@@ -156,7 +204,8 @@ Subscription::Reading Subscription::read_queued(std::size_t count) {
 // The queue is as it was at the overrun, since the kernel adds nothing before it has been empty: it
 // only shrinks by what we read. Most of it is read in large pieces that cannot reach its end, the
 // last messages one by one, so that what arrives behind the gap is not taken for what stood before.
-Subscription::Reading Subscription::read_overrun() {
+template <typename Record>
+auto Subscription<Record>::read_overrun() -> Reading {
   Reading reading = Reading::kMore;
   u32 left = socket_.memory().queued;
   while (left > 0 && !stop_.is_set()) {
@@ -173,19 +222,20 @@ Subscription::Reading Subscription::read_overrun() {
   return reading;
 }
 
-void Subscription::note_drops() {
+template <typename Record>
+void Subscription<Record>::note_drops() {
   const u32 drops = socket_.memory().drops;
   const u32 missing = drops - drops_seen_;  // the counter wraps around
   drops_seen_ = drops;
   kernel_drops_ += missing;
-  FlowQueue::Appender(queue_).lose({.reasons = GapReason::kOverrun, .kernel_drops = missing},
-                                   now());
+  Appender(queue_).lose({.reasons = GapReason::kOverrun, .kernel_drops = missing}, now());
 }
 
-void Subscription::take(Bytes datagram, u64 time, FlowQueue::Appender& appender) {
+template <typename Record>
+void Subscription<Record>::take(Bytes datagram, u64 time, Appender& appender) {
   MessageReader reader(datagram);
   while (reader.next()) {
-    if (is_event(reader.message().header.nlmsg_type)) {
+    if (is_event<Record>(reader.message().header.nlmsg_type)) {
       take_event(reader.message(), time, appender);
     }
   }
@@ -194,37 +244,38 @@ void Subscription::take(Bytes datagram, u64 time, FlowQueue::Appender& appender)
   lose_malformed(time, appender);
 }
 
-void Subscription::take_event(const Message& message, u64 time, FlowQueue::Appender& appender) {
+template <typename Record>
+void Subscription<Record>::take_event(const Message& message, u64 time, Appender& appender) {
   ++received_;
-  FlowBatch* batch = appender.room(time);
+  RecordBatch<Record>* batch = appender.room(time);
   if (batch == nullptr) return;
-  FlowRecord& record = batch->append();
-  if (!decode_flow(message.payload, record, batch->tail())) {
+  Record& record = batch->append();
+  if (!decode(message.payload, record, batch->tail())) {
     batch->tail().truncate(record.tailOffset);
     batch->drop_last();
     lose_malformed(time, appender);
     return;
   }
-  if (!is_wanted(record, batch->tail())) {
+  if (!is_wanted(request_.filter.get(), record, batch->tail())) {
     ++filtered_;
     batch->tail().truncate(record.tailOffset);
     batch->drop_last();
     return;
   }
-  record.kind = kind_of(message.header);
+  record.kind = Messages<Record>::kind_of(message.header);
   record.portid = message.header.nlmsg_pid;
   record.time = time;
-  record.presence |= FlowRecord::kHasTime;
+  record.presence |= Record::kHasTime;
   appender.appended(time);
 }
 
-bool Subscription::is_wanted(const FlowRecord& record, const Tail& tail) const {
-  return request_.filter == nullptr || request_.filter->matches(record, tail);
-}
-
-void Subscription::lose_malformed(u64 time, FlowQueue::Appender& appender) {
+template <typename Record>
+void Subscription<Record>::lose_malformed(u64 time, Appender& appender) {
   ++malformed_;
   appender.lose({.reasons = GapReason::kMalformed, .malformed = 1}, time);
 }
+
+template class Subscription<FlowRecord>;
+template class Subscription<ExpectationRecord>;
 
 }  // namespace nfconntrack

@@ -1,4 +1,4 @@
-// The kernel's events of flows, read on a thread of its own.
+// The kernel's events of flows or of expectations, read on a thread of its own.
 //
 // How events get lost, and what is done about it
 // - The kernel could not queue an event (the socket's receive buffer was full). It then drops every
@@ -14,7 +14,7 @@
 // 1. The thread belongs to the Subscription; stop() ends and joins it, as the destructor does.
 // 2. `wake` is called on that thread: once when it is known whether the subscription started, and
 // as
-//    FlowQueue has it.
+//    RecordQueue has it.
 #pragma once
 
 #include <sys/socket.h>
@@ -24,10 +24,10 @@
 #include <memory>
 
 #include "filter.h"
-#include "flow_reader.h"
 #include "message.h"
 #include "netlink_socket.h"
 #include "netns.h"
+#include "record_reader.h"
 #include "stop_event.h"
 #include "thread.h"
 
@@ -37,7 +37,7 @@ struct SubscriptionRequest {
   u32 groups = 0;               // bit n: ctnetlink::Group n
   u32 receive_buffer = 0;       // bytes
   std::size_t queue_limit = 0;  // events
-  // What is wanted; null: everything.
+  // What is wanted, of flows; null: everything.
   std::shared_ptr<const Filter> filter;
   // What of it the kernel drops before it queues a message; empty: nothing. See attach_filter().
   std::vector<u8> socket_filter;
@@ -54,8 +54,13 @@ struct SubscriptionStatistics {
   u32 receive_buffer = 0;
 };
 
-class Subscription final : public FlowReader {
+class EventDatagrams;
+
+template <typename Record>
+class Subscription final : public RecordReader<Record> {
  public:
+  using Queue = RecordQueue<Record>;
+
   Subscription(std::shared_ptr<const Netns> netns, SubscriptionRequest request,
                std::function<void()> wake);
   ~Subscription() override;
@@ -64,12 +69,12 @@ class Subscription final : public FlowReader {
   void stop() override;
   // True once the kernel delivers events; if it never will, the queue is finished with the reason.
   [[nodiscard]] bool started() const { return started_; }
-  [[nodiscard]] FlowQueue& queue() override { return queue_; }
+  [[nodiscard]] Queue& queue() override { return queue_; }
   [[nodiscard]] SubscriptionStatistics statistics();
 
  private:
   enum class Reading { kMore, kEmpty, kOverrun, kFailed };
-  struct Datagrams;
+  using Appender = typename Queue::Appender;
 
   Failure run();
   Failure subscribe();
@@ -77,18 +82,17 @@ class Subscription final : public FlowReader {
   Reading read_queued(std::size_t count);
   Reading read_overrun();
   void note_drops();
-  void take(Bytes datagram, u64 time, FlowQueue::Appender& appender);
-  void take_event(const Message& message, u64 time, FlowQueue::Appender& appender);
-  [[nodiscard]] bool is_wanted(const FlowRecord& record, const Tail& tail) const;
-  void lose_malformed(u64 time, FlowQueue::Appender& appender);
+  void take(Bytes datagram, u64 time, Appender& appender);
+  void take_event(const Message& message, u64 time, Appender& appender);
+  void lose_malformed(u64 time, Appender& appender);
 
   const std::shared_ptr<const Netns> netns_;
   const SubscriptionRequest request_;
   const std::function<void()> wake_;
-  FlowQueue queue_;
+  Queue queue_;
   NetlinkSocket socket_;
   StopEvent stop_;
-  std::unique_ptr<Datagrams> datagrams_;
+  std::unique_ptr<EventDatagrams> datagrams_;
   Failure failure_;
 
   u32 drops_seen_ = 0;

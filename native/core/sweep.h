@@ -19,9 +19,9 @@
 
 #include "batch_view.h"
 #include "flow_lister.h"
-#include "flow_reader.h"
 #include "netns.h"
 #include "pipeline.h"
+#include "record_reader.h"
 #include "thread.h"
 
 namespace nfconntrack {

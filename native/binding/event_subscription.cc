@@ -1,25 +1,28 @@
-#include "flow_subscription.h"
+#include "event_subscription.h"
 
 #include "arguments.h"
 #include "control.h"
 
 namespace nfconntrack::binding {
 
-Napi::Function FlowSubscription::define(Napi::Env env) {
-  return DefineClass(env, "FlowSubscription",
-                     {
-                         InstanceMethod<&FlowSubscription::start>("start"),
-                         InstanceMethod<&FlowSubscription::started>("started"),
-                         InstanceMethod<&FlowSubscription::statistics>("statistics"),
-                         InstanceMethod<&FlowSubscription::take>("take"),
-                         InstanceMethod<&FlowSubscription::outcome>("outcome"),
-                         InstanceMethod<&FlowSubscription::wait>("wait"),
-                         InstanceMethod<&FlowSubscription::close>("close"),
-                     });
+template <typename Record>
+Napi::Function EventSubscription<Record>::define(Napi::Env env, const char* name) {
+  using Self = EventSubscription<Record>;
+  return Self::DefineClass(env, name,
+                           {
+                               Self::template InstanceMethod<&Self::start>("start"),
+                               Self::template InstanceMethod<&Self::started>("started"),
+                               Self::template InstanceMethod<&Self::statistics>("statistics"),
+                               Self::template InstanceMethod<&Self::take>("take"),
+                               Self::template InstanceMethod<&Self::outcome>("outcome"),
+                               Self::template InstanceMethod<&Self::wait>("wait"),
+                               Self::template InstanceMethod<&Self::close>("close"),
+                           });
 }
 
 // start(control, groups, receiveBuffer, queueLimit, filter, socketFilter): [errno, syscall, detail]
-Napi::Value FlowSubscription::start(const Napi::CallbackInfo& info) {
+template <typename Record>
+Napi::Value EventSubscription<Record>::start(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const Control* control = Control::from(info[0]);
   if (control == nullptr) return env.Undefined();
@@ -33,17 +36,20 @@ Napi::Value FlowSubscription::start(const Napi::CallbackInfo& info) {
   if (!filter) return env.Undefined();
   const auto socket_filter = any_bytes_argument(info, 5);
   if (!socket_filter) return env.Undefined();
-  SubscriptionRequest request{static_cast<u32>(*groups), static_cast<u32>(*receive_buffer),
-                              static_cast<std::size_t>(*queue_limit), std::move(*filter),
+  SubscriptionRequest request{static_cast<u32>(*groups),
+                              static_cast<u32>(*receive_buffer),
+                              static_cast<std::size_t>(*queue_limit),
+                              std::move(*filter),
                               {socket_filter->begin(), socket_filter->end()}};
   auto subscription =
-      std::make_unique<Subscription>(control->netns(), std::move(request), handle_.wake());
+      std::make_unique<Subscription<Record>>(control->netns(), std::move(request), handle_.wake());
   subscription_ = subscription.get();
   return to_js(env, handle_.start(std::move(subscription)));
 }
 
 // started(): [errno, syscall, detail] once it is known, undefined before
-Napi::Value FlowSubscription::started(const Napi::CallbackInfo& info) {
+template <typename Record>
+Napi::Value EventSubscription<Record>::started(const Napi::CallbackInfo& info) {
   if (subscription_ == nullptr) return info.Env().Undefined();
   Failure failure;
   if (subscription_->started() || subscription_->queue().finished(failure)) {
@@ -54,7 +60,8 @@ Napi::Value FlowSubscription::started(const Napi::CallbackInfo& info) {
 
 // statistics(): [received, filtered, kernelDrops, queueDrops, malformed, gaps, queued,
 // receiveBuffer]
-Napi::Value FlowSubscription::statistics(const Napi::CallbackInfo& info) {
+template <typename Record>
+Napi::Value EventSubscription<Record>::statistics(const Napi::CallbackInfo& info) {
   if (subscription_ != nullptr) last_statistics_ = subscription_->statistics();
   const SubscriptionStatistics& now = last_statistics_;
   return to_js(info.Env(), {now.received, now.filtered, now.kernel_drops, now.queue_drops,
@@ -62,13 +69,15 @@ Napi::Value FlowSubscription::statistics(const Napi::CallbackInfo& info) {
 }
 
 // wait(waiting, keepAlive)
-Napi::Value FlowSubscription::wait(const Napi::CallbackInfo& info) {
+template <typename Record>
+Napi::Value EventSubscription<Record>::wait(const Napi::CallbackInfo& info) {
   handle_.wait(info.Env(), info[0].ToBoolean(), info[1].ToBoolean());
   return info.Env().Undefined();
 }
 
 // What was received, dropped and queued until then can still be read.
-Napi::Value FlowSubscription::close(const Napi::CallbackInfo& info) {
+template <typename Record>
+Napi::Value EventSubscription<Record>::close(const Napi::CallbackInfo& info) {
   if (subscription_ != nullptr) {
     subscription_->stop();
     last_statistics_ = subscription_->statistics();
@@ -77,5 +86,8 @@ Napi::Value FlowSubscription::close(const Napi::CallbackInfo& info) {
   handle_.close();
   return info.Env().Undefined();
 }
+
+template class EventSubscription<FlowRecord>;
+template class EventSubscription<ExpectationRecord>;
 
 }  // namespace nfconntrack::binding

@@ -26,30 +26,33 @@ struct Loss {
   u64 malformed = 0;
 };
 
-class FlowQueue {
+template <typename Record>
+class RecordQueue {
  public:
+  using Batch = RecordBatch<Record>;
+
   // A batch holds `batch_size` records; `limit` records may wait.
-  FlowQueue(std::size_t batch_size, std::size_t limit, std::function<void()> wake);
+  RecordQueue(std::size_t batch_size, std::size_t limit, std::function<void()> wake);
 
   // --- for the producing thread ---
 
   // Waits until fewer than `limit` records wait; false once stopped.
   bool wait_for_room();
   // Hands over a whole batch, beyond the limit if need be, and gives an empty one.
-  std::unique_ptr<FlowBatch> exchange(std::unique_ptr<FlowBatch> batch);
+  std::unique_ptr<Batch> exchange(std::unique_ptr<Batch> batch);
   // Nothing follows; a failure tells why.
   void finish(Failure failure);
 
   // Holds the lock while single events are appended, and wakes the consumer at its end.
   class Appender {
    public:
-    explicit Appender(FlowQueue& queue) : queue_(queue), lock_(queue.mutex_) {}
+    explicit Appender(RecordQueue& queue) : queue_(queue), lock_(queue.mutex_) {}
     ~Appender();
     Appender(const Appender&) = delete;
     Appender& operator=(const Appender&) = delete;
 
     // Where the next record goes; null, and counted as lost, when the queue is full. `time` is now.
-    FlowBatch* room(u64 time);
+    Batch* room(u64 time);
     // Notes a loss at this place of the stream. Losses without an event between them become one
     // gap.
     void lose(const Loss& loss, u64 time);
@@ -57,15 +60,15 @@ class FlowQueue {
     void appended(u64 time);
 
    private:
-    FlowQueue& queue_;
+    RecordQueue& queue_;
     std::unique_lock<std::mutex> lock_;
   };
 
   // --- for the consumer ---
 
   // The next batch; null if there is none yet (then `wake` follows) or no more (see finished()).
-  std::unique_ptr<FlowBatch> take();
-  void give_back(std::unique_ptr<FlowBatch> batch);
+  std::unique_ptr<Batch> take();
+  void give_back(std::unique_ptr<Batch> batch);
   // True once finish() was called and everything is taken; `failure` is what it was given.
   bool finished(Failure& failure);
   // Ends waiting on both sides for good.
@@ -79,9 +82,9 @@ class FlowQueue {
   [[nodiscard]] Counts counts();
 
  private:
-  FlowBatch& open_batch();
+  Batch& open_batch();
   void flush_gap();
-  std::unique_ptr<FlowBatch> spare();
+  std::unique_ptr<Batch> spare();
 
   const std::size_t batch_size_;
   const std::size_t limit_;
@@ -89,8 +92,8 @@ class FlowQueue {
 
   std::mutex mutex_;
   std::condition_variable room_;
-  std::deque<std::unique_ptr<FlowBatch>> batches_;
-  std::vector<std::unique_ptr<FlowBatch>> spares_;
+  std::deque<std::unique_ptr<Batch>> batches_;
+  std::vector<std::unique_ptr<Batch>> spares_;
   GapRecord gap_{};
   u64 last_event_ = 0;
   Counts counts_;
@@ -99,5 +102,7 @@ class FlowQueue {
   bool stopped_ = false;
   bool armed_ = false;  // the consumer found nothing and wants to be woken
 };
+
+using FlowQueue = RecordQueue<FlowRecord>;
 
 }  // namespace nfconntrack

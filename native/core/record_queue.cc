@@ -1,4 +1,4 @@
-#include "flow_queue.h"
+#include "record_queue.h"
 
 namespace nfconntrack {
 namespace {
@@ -6,27 +6,32 @@ namespace {
 // Enough that producer and consumer can each hold one while two wait.
 constexpr std::size_t kMaxSpares = 4;
 
-FlowRecord as_flow(const GapRecord& gap) {
-  static_assert(sizeof(GapRecord) == sizeof(FlowRecord));
-  FlowRecord record;
-  std::memcpy(&record, &gap, sizeof record);
-  return record;
+// A gap in the place of a record; `kind` tells them apart.
+template <typename Record>
+void put(const GapRecord& gap, Record& record) {
+  static_assert(sizeof gap <= sizeof record);
+  static_assert(offsetof(GapRecord, kind) == offsetof(Record, kind));
+  std::memcpy(&record, &gap, sizeof gap);
 }
 
 }  // namespace
 
-FlowQueue::FlowQueue(std::size_t batch_size, std::size_t limit, std::function<void()> wake)
+template <typename Record>
+RecordQueue<Record>::RecordQueue(std::size_t batch_size, std::size_t limit,
+                                 std::function<void()> wake)
     : batch_size_(batch_size), limit_(limit), wake_(std::move(wake)) {}
 
-bool FlowQueue::wait_for_room() {
+template <typename Record>
+bool RecordQueue<Record>::wait_for_room() {
   std::unique_lock lock(mutex_);
   room_.wait(lock, [this] { return stopped_ || counts_.queued < limit_; });
   return !stopped_;
 }
 
-std::unique_ptr<FlowBatch> FlowQueue::exchange(std::unique_ptr<FlowBatch> batch) {
+template <typename Record>
+auto RecordQueue<Record>::exchange(std::unique_ptr<Batch> batch) -> std::unique_ptr<Batch> {
   bool wake = false;
-  std::unique_ptr<FlowBatch> next;
+  std::unique_ptr<Batch> next;
   {
     const std::lock_guard lock(mutex_);
     counts_.queued += batch->size();
@@ -38,7 +43,8 @@ std::unique_ptr<FlowBatch> FlowQueue::exchange(std::unique_ptr<FlowBatch> batch)
   return next;
 }
 
-void FlowQueue::finish(Failure failure) {
+template <typename Record>
+void RecordQueue<Record>::finish(Failure failure) {
   bool wake = false;
   {
     const std::lock_guard lock(mutex_);
@@ -49,14 +55,16 @@ void FlowQueue::finish(Failure failure) {
   if (wake) wake_();
 }
 
-FlowQueue::Appender::~Appender() {
+template <typename Record>
+RecordQueue<Record>::Appender::~Appender() {
   const bool wake = queue_.armed_ && (queue_.counts_.queued > 0 || queue_.gap_.reasons != 0);
   if (wake) queue_.armed_ = false;
   lock_.unlock();
   if (wake) queue_.wake_();
 }
 
-FlowBatch* FlowQueue::Appender::room(u64 time) {
+template <typename Record>
+auto RecordQueue<Record>::Appender::room(u64 time) -> Batch* {
   if (queue_.counts_.queued >= queue_.limit_) {
     lose({.reasons = GapReason::kQueue}, time);
     ++queue_.gap_.queueDrops;
@@ -67,7 +75,8 @@ FlowBatch* FlowQueue::Appender::room(u64 time) {
   return &queue_.open_batch();
 }
 
-void FlowQueue::Appender::lose(const Loss& loss, u64 time) {
+template <typename Record>
+void RecordQueue<Record>::Appender::lose(const Loss& loss, u64 time) {
   GapRecord& gap = queue_.gap_;
   if (gap.reasons == 0) gap.since = queue_.last_event_ != 0 ? queue_.last_event_ : time;
   gap.kind = Kind::kGap;
@@ -77,12 +86,14 @@ void FlowQueue::Appender::lose(const Loss& loss, u64 time) {
   gap.until = time;
 }
 
-void FlowQueue::Appender::appended(u64 time) {
+template <typename Record>
+void RecordQueue<Record>::Appender::appended(u64 time) {
   ++queue_.counts_.queued;
   queue_.last_event_ = time;
 }
 
-std::unique_ptr<FlowBatch> FlowQueue::take() {
+template <typename Record>
+auto RecordQueue<Record>::take() -> std::unique_ptr<Batch> {
   const std::lock_guard lock(mutex_);
   // A gap at the end of what is queued has no event behind it that would flush it.
   if (counts_.queued == 0) flush_gap();
@@ -90,58 +101,68 @@ std::unique_ptr<FlowBatch> FlowQueue::take() {
     armed_ = !finished_ && !stopped_;
     return nullptr;
   }
-  std::unique_ptr<FlowBatch> batch = std::move(batches_.front());
+  std::unique_ptr<Batch> batch = std::move(batches_.front());
   batches_.pop_front();
   counts_.queued -= batch->size();
   room_.notify_one();
   return batch;
 }
 
-void FlowQueue::give_back(std::unique_ptr<FlowBatch> batch) {
+template <typename Record>
+void RecordQueue<Record>::give_back(std::unique_ptr<Batch> batch) {
   batch->clear();
   const std::lock_guard lock(mutex_);
   if (spares_.size() < kMaxSpares) spares_.push_back(std::move(batch));
 }
 
-bool FlowQueue::finished(Failure& failure) {
+template <typename Record>
+bool RecordQueue<Record>::finished(Failure& failure) {
   const std::lock_guard lock(mutex_);
   if (!finished_ || counts_.queued > 0 || gap_.reasons != 0) return false;
   failure = failure_;
   return true;
 }
 
-void FlowQueue::stop() {
+template <typename Record>
+void RecordQueue<Record>::stop() {
   const std::lock_guard lock(mutex_);
   stopped_ = true;
   armed_ = false;
   room_.notify_all();
 }
 
-FlowQueue::Counts FlowQueue::counts() {
+template <typename Record>
+typename RecordQueue<Record>::Counts RecordQueue<Record>::counts() {
   const std::lock_guard lock(mutex_);
   return counts_;
 }
 
-FlowBatch& FlowQueue::open_batch() {
+template <typename Record>
+auto RecordQueue<Record>::open_batch() -> Batch& {
   if (batches_.empty() || batches_.back()->size() >= batch_size_) batches_.push_back(spare());
   return *batches_.back();
 }
 
-void FlowQueue::flush_gap() {
+template <typename Record>
+void RecordQueue<Record>::flush_gap() {
   if (gap_.reasons == 0) return;
-  FlowBatch& batch = open_batch();
-  batch.append() = as_flow(gap_);
+  Batch& batch = open_batch();
+  put(gap_, batch.append());
   batch.count_gap();
   ++counts_.queued;
   ++counts_.gaps;
   gap_ = GapRecord{};
 }
 
-std::unique_ptr<FlowBatch> FlowQueue::spare() {
-  if (spares_.empty()) return std::make_unique<FlowBatch>(batch_size_);
-  std::unique_ptr<FlowBatch> batch = std::move(spares_.back());
+template <typename Record>
+auto RecordQueue<Record>::spare() -> std::unique_ptr<Batch> {
+  if (spares_.empty()) return std::make_unique<Batch>(batch_size_);
+  std::unique_ptr<Batch> batch = std::move(spares_.back());
   spares_.pop_back();
   return batch;
 }
+
+template class RecordQueue<FlowRecord>;
+template class RecordQueue<ExpectationRecord>;
 
 }  // namespace nfconntrack
