@@ -1,5 +1,5 @@
-// Checked reading of what JavaScript passes. Only our own lib/ calls the addon, and lib/ validates for
-// users; these checks keep a mistake there from becoming a memory error here.
+// Checked reading of what JavaScript passes. Only our own lib/ calls the addon, and lib/ validates
+// for users; these checks keep a mistake there from becoming a memory error here.
 #pragma once
 
 #include <cstdint>

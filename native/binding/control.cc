@@ -118,12 +118,12 @@ Napi::Value Control::ask(const Napi::CallbackInfo& info, std::size_t callback_in
     waker_->keep_alive(env, true);
   }
   pending_.emplace(id, Napi::Persistent(*callback));
-  worker_->post([this, id, question = std::move(question)](NetlinkSocket& socket,
-                                                          const Failure& failure) {
-    Answer answer{id, failure, {}};
-    if (failure.ok()) run(question, socket, answer);
-    answered(std::move(answer));
-  });
+  worker_->post(
+      [this, id, question = std::move(question)](NetlinkSocket& socket, const Failure& failure) {
+        Answer answer{id, failure, {}};
+        if (failure.ok()) run(question, socket, answer);
+        answered(std::move(answer));
+      });
   return env.Undefined();
 }
 

@@ -1,7 +1,8 @@
 // Control: a namespace and the thread that asks its kernel questions.
 //
 // Lifetime rules
-// 1. The thread is joined by close(), by the environment's cleanup hook, or by the finalizer, whichever
+// 1. The thread is joined by close(), by the environment's cleanup hook, or by the finalizer,
+// whichever
 //    comes first; the Waker is closed after it, never before.
 // 2. While requests are pending the object holds itself, and the process stays alive.
 // 3. What is shared with dumps and subscriptions (the Netns) is immutable and counted.

@@ -51,9 +51,9 @@ Napi::Value FlowSubscription::statistics(const Napi::CallbackInfo& info) {
   if (subscription_ != nullptr) last_statistics_ = subscription_->statistics();
   const SubscriptionStatistics& now = last_statistics_;
   const double values[] = {
-      static_cast<double>(now.received),    static_cast<double>(now.kernel_drops),
-      static_cast<double>(now.queue_drops), static_cast<double>(now.malformed),
-      static_cast<double>(now.gaps),        static_cast<double>(now.queued),
+      static_cast<double>(now.received),       static_cast<double>(now.kernel_drops),
+      static_cast<double>(now.queue_drops),    static_cast<double>(now.malformed),
+      static_cast<double>(now.gaps),           static_cast<double>(now.queued),
       static_cast<double>(now.receive_buffer),
   };
   Napi::Array array = Napi::Array::New(info.Env(), std::size(values));

@@ -1,9 +1,11 @@
 // What the JavaScript objects of a dump and of a subscription share: batches, waiting, closing.
 //
 // Lifetime rules
-// 1. The reader's thread is joined before the Waker is closed, by close(), by the environment's cleanup
+// 1. The reader's thread is joined before the Waker is closed, by close(), by the environment's
+// cleanup
 //    hook, or by the finalizer, whichever comes first.
-// 2. The object is held strongly only while JavaScript waits for a wake-up (wait(true)). One that is
+// 2. The object is held strongly only while JavaScript waits for a wake-up (wait(true)). One that
+// is
 //    forgotten half-way is collected, and its thread ends with it.
 // 3. The JavaScript object's `onWake` is looked up at each wake-up, so nothing here refers to it.
 #pragma once

@@ -9,8 +9,8 @@
 namespace nfconntrack::binding {
 
 // In the main environment hooks run only when the event loop has run dry: not on process.exit(), an
-// uncaught exception or a signal. Threads of ours must be harmless then, and are: they touch their own
-// heap objects and no static one.
+// uncaught exception or a signal. Threads of ours must be harmless then, and are: they touch their
+// own heap objects and no static one.
 class TeardownHook {
  public:
   TeardownHook(napi_env env, std::function<void()> run) : env_(env), run_(std::move(run)) {

@@ -7,9 +7,8 @@ namespace nfconntrack::binding {
 Waker::Waker(Napi::Env env, const char* name, std::function<void(Napi::Env)> on_wake)
     : on_wake_(std::move(on_wake)) {
   const Napi::String resource = Napi::String::New(env, name);
-  const napi_status status =
-      napi_create_threadsafe_function(env, nullptr, nullptr, resource, 0, 1, nullptr, nullptr, this,
-                                      &Waker::call, &function_);
+  const napi_status status = napi_create_threadsafe_function(
+      env, nullptr, nullptr, resource, 0, 1, nullptr, nullptr, this, &Waker::call, &function_);
   if (status != napi_ok) {
     function_ = nullptr;
     return;

@@ -140,7 +140,7 @@ enum ExpectNatAttribute : std::uint16_t { kExpectNatDir = 1, kExpectNatTuple = 2
 enum StatsAttribute : std::uint16_t {  // CTA_STATS_*, one message a CPU, be32 each
   kStatsSearched = 1,                  // no longer sent
   kStatsFound = 2,
-  kStatsNew = 3,         // no longer sent
+  kStatsNew = 3,  // no longer sent
   kStatsInvalid = 4,
   kStatsIgnore = 5,      // no longer sent
   kStatsDelete = 6,      // no longer sent

@@ -135,7 +135,8 @@ Failure Dump::read_all() {
       continue;
     }
     if (received < 0) return Failure::last("recvfrom");
-    if (static_cast<std::size_t>(received) > buffer.size()) return Failure::of(EMSGSIZE, "recvfrom");
+    if (static_cast<std::size_t>(received) > buffer.size())
+      return Failure::of(EMSGSIZE, "recvfrom");
     Failure failure;
     const Bytes datagram(buffer.data(), static_cast<std::size_t>(received));
     if (take(datagram, sequence_, gatherer, failure) == Progress::kDone) {

@@ -42,7 +42,8 @@ Failure exchange(const NetlinkSocket& socket, const Request& request,
     const ssize_t received = socket.receive(buffer, 0);
     if (received < 0 && errno == EBADMSG) continue;
     if (received < 0) return Failure::last("recvfrom");
-    if (static_cast<std::size_t>(received) > buffer.size()) return Failure::of(EMSGSIZE, "recvfrom");
+    if (static_cast<std::size_t>(received) > buffer.size())
+      return Failure::of(EMSGSIZE, "recvfrom");
     Failure failure;
     const Bytes datagram(buffer.data(), static_cast<std::size_t>(received));
     if (take(datagram, header.nlmsg_seq, failure, on_message) == Progress::kDone) return failure;

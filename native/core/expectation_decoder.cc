@@ -9,7 +9,8 @@ namespace {
 
 using namespace ctnetlink;
 
-void take_tuple(const Attribute& attribute, TupleRecord& tuple, u32 flag, ExpectationRecord& record) {
+void take_tuple(const Attribute& attribute, TupleRecord& tuple, u32 flag,
+                ExpectationRecord& record) {
   decode_tuple(attribute.payload, record.family, tuple);
   record.presence |= flag;
 }

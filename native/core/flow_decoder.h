@@ -6,8 +6,8 @@
 namespace nfconntrack {
 
 // Decodes the payload of a message (what follows its nlmsghdr) into a zeroed `record`; leaves
-// `kind`, `portid` and `time` alone, which only the reader of the message knows. An attribute that is
-// too short for what it should hold is left out. False: the message is cut short or a length in
+// `kind`, `portid` and `time` alone, which only the reader of the message knows. An attribute that
+// is too short for what it should hold is left out. False: the message is cut short or a length in
 // it lies; then `record` holds what stood before that place.
 [[nodiscard]] bool decode_flow(Bytes payload, FlowRecord& record, Tail& tail);
 

@@ -50,7 +50,8 @@ class FlowQueue {
 
     // Where the next record goes; null, and counted as lost, when the queue is full. `time` is now.
     FlowBatch* room(u64 time);
-    // Notes a loss at this place of the stream. Losses without an event between them become one gap.
+    // Notes a loss at this place of the stream. Losses without an event between them become one
+    // gap.
     void lose(const Loss& loss, u64 time);
     // The last event was appended whole.
     void appended(u64 time);

@@ -38,7 +38,8 @@ void take_stats(const Message& message, u32 cpu, std::vector<Statistic>& stats) 
 }  // namespace
 
 Failure get_flow(NetlinkSocket& socket, const FlowRecord& key, FlowBatch& batch) {
-  Request request(message_type(kSubsystemFlow, kGet), NLM_F_ACK, socket.next_sequence(), key.family);
+  Request request(message_type(kSubsystemFlow, kGet), NLM_F_ACK, socket.next_sequence(),
+                  key.family);
   put_key(request, key);
   bool malformed = false;
   Failure failure = exchange(socket, request, [&](const Message& message) {
@@ -58,8 +59,7 @@ Failure get_cpu_stats(NetlinkSocket& socket, std::vector<Statistic>& stats) {
 Failure get_global_stats(NetlinkSocket& socket, std::vector<Statistic>& stats) {
   const Request request(message_type(kSubsystemFlow, kGetStats), NLM_F_ACK, socket.next_sequence(),
                         AF_UNSPEC);
-  return exchange(socket, request,
-                  [&](const Message& message) { take_stats(message, 0, stats); });
+  return exchange(socket, request, [&](const Message& message) { take_stats(message, 0, stats); });
 }
 
 }  // namespace nfconntrack

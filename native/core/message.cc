@@ -5,9 +5,9 @@
 namespace nfconntrack {
 namespace {
 
-constexpr u16 kFlagCapped = 0x100;    // NLM_F_CAPPED: the request is not repeated
-constexpr u16 kFlagAckTlvs = 0x200;   // NLM_F_ACK_TLVS
-constexpr u16 kErrorMessage = 1;      // NLMSGERR_ATTR_MSG
+constexpr u16 kFlagCapped = 0x100;   // NLM_F_CAPPED: the request is not repeated
+constexpr u16 kFlagAckTlvs = 0x200;  // NLM_F_ACK_TLVS
+constexpr u16 kErrorMessage = 1;     // NLMSGERR_ATTR_MSG
 constexpr int kMaxErrno = 4095;
 constexpr std::size_t kHeaderSize = sizeof(nlmsghdr);
 

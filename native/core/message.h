@@ -13,7 +13,8 @@ struct Message {
   Bytes payload;
 };
 
-// Like AttributeReader; nlmsg_len need not be a multiple of four, and the last message may lack its padding.
+// Like AttributeReader; nlmsg_len need not be a multiple of four, and the last message may lack its
+// padding.
 class MessageReader {
  public:
   explicit MessageReader(Bytes datagram) : rest_(datagram) {}

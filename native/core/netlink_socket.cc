@@ -61,8 +61,8 @@ Failure NetlinkSocket::send(Bytes message) const {
   kernel.nl_family = AF_NETLINK;
   ssize_t sent = 0;
   do {
-    sent = sendto(fd_.get(), message.data(), message.size(), 0, reinterpret_cast<sockaddr*>(&kernel),
-                  sizeof kernel);
+    sent = sendto(fd_.get(), message.data(), message.size(), 0,
+                  reinterpret_cast<sockaddr*>(&kernel), sizeof kernel);
   } while (sent < 0 && errno == EINTR);
   return sent < 0 ? Failure::last("sendto") : Failure{};
 }

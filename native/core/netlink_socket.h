@@ -30,7 +30,8 @@ class NetlinkSocket {
 
   // Asks for a receive buffer of `bytes`, beyond net.core.rmem_max where the caller may
   // (SO_RCVBUFFORCE: CAP_NET_ADMIN in the initial user namespace), and returns what was granted.
-  // The kernel's own doubling is undone in both directions: what is asked for is what can be queued.
+  // The kernel's own doubling is undone in both directions: what is asked for is what can be
+  // queued.
   [[nodiscard]] u32 set_receive_buffer(u32 bytes) const;
 
   [[nodiscard]] Failure send(Bytes message) const;

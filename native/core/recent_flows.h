@@ -8,9 +8,10 @@
 
 namespace nfconntrack {
 
-// When the flow at which a dump was interrupted is gone by the time it goes on, the kernel starts that
-// flow's hash bucket again (ctnetlink_dump_table()), and says nothing: the first flows of a datagram
-// may then repeat the last ones of the datagram before. A bucket holds far fewer than kWindow flows.
+// When the flow at which a dump was interrupted is gone by the time it goes on, the kernel starts
+// that flow's hash bucket again (ctnetlink_dump_table()), and says nothing: the first flows of a
+// datagram may then repeat the last ones of the datagram before. A bucket holds far fewer than
+// kWindow flows.
 class RecentFlows {
  public:
   // True if `flow` was seen among the last flows of the datagram before; remembers it.

@@ -68,8 +68,10 @@ void Request::put_proto(const TupleRecord& tuple) {
 void Request::put_tuple(u16 type, const TupleRecord& tuple) {
   nlattr* outer = open_nest(type);
   nlattr* ip = open_nest(kTupleIp);
-  if (tuple.presence & TupleRecord::kHasSrc) put_address(kIpV4Src, kIpV6Src, tuple.src, tuple.family);
-  if (tuple.presence & TupleRecord::kHasDst) put_address(kIpV4Dst, kIpV6Dst, tuple.dst, tuple.family);
+  if (tuple.presence & TupleRecord::kHasSrc)
+    put_address(kIpV4Src, kIpV6Src, tuple.src, tuple.family);
+  if (tuple.presence & TupleRecord::kHasDst)
+    put_address(kIpV4Dst, kIpV6Dst, tuple.dst, tuple.family);
   close_nest(ip);
   nlattr* proto = open_nest(kTupleProto);
   put_proto(tuple);

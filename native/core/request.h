@@ -12,7 +12,8 @@ namespace nfconntrack {
 
 class Request {
  public:
-  // `type` is ctnetlink::message_type(); `flags` are NLM_F_* beside NLM_F_REQUEST; `family` is AF_*.
+  // `type` is ctnetlink::message_type(); `flags` are NLM_F_* beside NLM_F_REQUEST; `family` is
+  // AF_*.
   Request(u16 type, u16 flags, u32 sequence, u8 family);
 
   void put_u8(u16 type, u8 value);

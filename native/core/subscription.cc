@@ -22,7 +22,8 @@ constexpr u32 kMaxCharge = 16384;
 
 // A message that follows neither of the two ways the kernel announces a change is not an event.
 bool is_event(u16 type) {
-  return type == message_type(kSubsystemFlow, kNew) || type == message_type(kSubsystemFlow, kDelete);
+  return type == message_type(kSubsystemFlow, kNew) ||
+         type == message_type(kSubsystemFlow, kDelete);
 }
 
 u8 kind_of(const nlmsghdr& header) {
@@ -175,7 +176,8 @@ void Subscription::note_drops() {
   const u32 missing = drops - drops_seen_;  // the counter wraps around
   drops_seen_ = drops;
   kernel_drops_ += missing;
-  FlowQueue::Appender(queue_).lose({.reasons = GapReason::kOverrun, .kernel_drops = missing}, now());
+  FlowQueue::Appender(queue_).lose({.reasons = GapReason::kOverrun, .kernel_drops = missing},
+                                   now());
 }
 
 void Subscription::take(Bytes datagram, u64 time, FlowQueue::Appender& appender) {

@@ -12,7 +12,8 @@
 //
 // Lifetime rules
 // 1. The thread belongs to the Subscription; stop() ends and joins it, as the destructor does.
-// 2. `wake` is called on that thread: once when it is known whether the subscription started, and as
+// 2. `wake` is called on that thread: once when it is known whether the subscription started, and
+// as
 //    FlowQueue has it.
 #pragma once
 
@@ -32,8 +33,8 @@
 namespace nfconntrack {
 
 struct SubscriptionRequest {
-  u32 groups = 0;          // bit n: ctnetlink::Group n
-  u32 receive_buffer = 0;  // bytes
+  u32 groups = 0;               // bit n: ctnetlink::Group n
+  u32 receive_buffer = 0;       // bytes
   std::size_t queue_limit = 0;  // events
 };
 

@@ -1,8 +1,8 @@
 #include "thread.h"
 
 #include <pthread.h>
-#include <csignal>
 
+#include <csignal>
 #include <system_error>
 
 namespace nfconntrack {

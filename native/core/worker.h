@@ -1,7 +1,8 @@
 // A thread in a network namespace that runs jobs one after the other, on one control socket.
 //
 // Lifetime rules
-// 1. stop() runs no further job, waits for the one that runs, and joins; the destructor does the same.
+// 1. stop() runs no further job, waits for the one that runs, and joins; the destructor does the
+// same.
 // 2. Jobs that never ran are destroyed on the thread that calls stop().
 #pragma once
 

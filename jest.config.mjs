@@ -1,0 +1,11 @@
+export default {
+  testEnvironment: 'node',
+  testMatch: ['<rootDir>/test/**/*.test.ts'],
+  modulePathIgnorePatterns: ['<rootDir>/(build|dist|\\.dist-next|prebuilds)/'],
+  transform: { '^.+\\.ts$': 'ts-jest' },
+  // Jest's own place is shared by everyone whose user id maps to 0, as in a user namespace.
+  cacheDirectory: '<rootDir>/node_modules/.cache/jest',
+  reporters: ['default', '<rootDir>/scripts/setup/count-reporter.mjs'],
+  maxWorkers: 2,
+  testTimeout: 60_000,
+};
