@@ -267,8 +267,9 @@ export class Flow {
   }
 
   /**
-   * A 32-bit hash that tells this flow from a later one with the same tuple (CTA_ID). Two flows of a
-   * large table may share it: zone, tuple and id together are what identifies a flow.
+   * A 32-bit hash of the flow's place in the kernel's memory and of its tuple (CTA_ID). Zone, tuple and id
+   * together identify a flow among those of one moment: two flows of a large table may share an id, and
+   * one that follows another with the same tuple at once may get the other's place, and so its id.
    */
   get id(): number {
     return u32(this.#record, FlowOffset.id);

@@ -1,7 +1,7 @@
 import { addressBytes, AF_INET, AF_INET6, type Family, familyOf } from './address';
 import { FLOW_SIZE, FlowHas, FlowOffset, TupleHas, TupleOffset } from './layout';
 import { integer, mustBe, oneOf, optionalInteger, string } from './options';
-import { portKind, protocolName, protocolNumber } from './protocol';
+import { IPPROTO_DCCP, portKind, protocolName, protocolNumber } from './protocol';
 
 /** The addresses of one direction, as they identify a flow. */
 export interface TupleKey {
@@ -148,6 +148,8 @@ function memberValues(
       throw new TypeError(`${name}.${member} does not go with the protocol ${protocol}`);
     }
   }
+  // Since Linux 6.17 the kernel tracks DCCP without its ports, and ignores those of a key.
+  if (protonum === IPPROTO_DCCP && wanted.every((member) => tuple[member] === undefined)) return {};
   const values: Partial<Record<Member, number>> = {};
   for (const member of wanted) {
     const max = member === 'icmpType' || member === 'icmpCode' ? U8 : U16;

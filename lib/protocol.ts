@@ -14,6 +14,7 @@ const NUMBERS = new Map(Object.entries(NAMES).map(([number, name]) => [name, Num
 
 export const IPPROTO_ICMP = 1;
 export const IPPROTO_TCP = 6;
+export const IPPROTO_DCCP = 33;
 export const IPPROTO_GRE = 47;
 export const IPPROTO_ICMPV6 = 58;
 

@@ -68,6 +68,11 @@ export class Tuple {
     return u8(this.#record, this.#at + TupleOffset.protonum) === IPPROTO_GRE;
   }
 
+  /** IP protocol number (CTA_PROTO_NUM). */
+  get protonum(): number | undefined {
+    return this.#u8(TupleOffset.protonum, TupleHas.protonum);
+  }
+
   /** The source address, as inet_ntop(3) writes it. */
   get src(): string | undefined {
     return this.#address(TupleOffset.src, TupleHas.src);
