@@ -185,8 +185,8 @@ void decode_secctx(Bytes nest, Tail& tail) {
   }
 }
 
-// Nests of three be32 values numbered from 1: CTA_SEQADJ_* and CTA_SYNPROXY_*. The kernel sends all three,
-// which mean something only together.
+// Nests of three be32 values numbered from 1: CTA_SEQADJ_* and CTA_SYNPROXY_*. The kernel sends all
+// three, which mean something only together.
 void decode_triple(u8 type, Bytes nest, Tail& tail) {
   constexpr u32 kCount = 3;
   u32 values[kCount] = {};
