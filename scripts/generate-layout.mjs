@@ -34,7 +34,8 @@ function parse(text) {
     }
   });
   for (const [name, record] of layout.records) {
-    if (record.size % record.align !== 0) throw new Error(`${SOURCE}: ${name} needs padding at its end`);
+    if (record.size % record.align !== 0)
+      throw new Error(`${SOURCE}: ${name} needs padding at its end`);
   }
   return layout;
 }
@@ -46,7 +47,12 @@ function addField(layout, record, [name, typeText, optional], fail) {
   const size = nested?.size ?? INTEGER_SIZE[type] ?? fail('unknown type');
   const align = nested?.align ?? size;
   if (record.size % align !== 0) fail(`a hole before the field (offset ${String(record.size)})`);
-  record.fields.push({ name, type, count: count === undefined ? undefined : Number(count), offset: record.size });
+  record.fields.push({
+    name,
+    type,
+    count: count === undefined ? undefined : Number(count),
+    offset: record.size,
+  });
   if (optional === '?') record.flags.push(name);
   record.size += size * Number(count ?? 1);
   record.align = Math.max(record.align, align);
@@ -56,16 +62,19 @@ function addField(layout, record, [name, typeText, optional], fail) {
 const CXX_KEYWORDS = new Set(['class', 'new']);
 const cxxName = (name) => (CXX_KEYWORDS.has(name) ? `${name}_` : name);
 const capital = (name) => name.charAt(0).toUpperCase() + name.slice(1);
-const banner = (comment) => `${comment} Generated from ${SOURCE} by scripts/generate-layout.mjs. Do not edit.\n`;
+const banner = (comment) =>
+  `${comment} Generated from ${SOURCE} by scripts/generate-layout.mjs. Do not edit.\n`;
 
 function toHeader(layout, version) {
   let out = banner('//');
   out += '#pragma once\n\n#include <cstddef>\n#include <cstdint>\n\nnamespace nfconntrack {\n\n';
-  out += 'using u8 = std::uint8_t;\nusing u16 = std::uint16_t;\nusing u32 = std::uint32_t;\nusing u64 = std::uint64_t;\n\n';
+  out +=
+    'using u8 = std::uint8_t;\nusing u16 = std::uint16_t;\nusing u32 = std::uint32_t;\nusing u64 = std::uint64_t;\n\n';
   out += `inline constexpr char kLayoutVersion[] = "${version}";\n`;
   for (const [name, { values }] of layout.constants) {
     out += `\nnamespace ${capital(name)} {\n`;
-    for (const { name: key, value } of values) out += `inline constexpr u8 k${capital(key)} = ${String(value)};\n`;
+    for (const { name: key, value } of values)
+      out += `inline constexpr u8 k${capital(key)} = ${String(value)};\n`;
     out += `}  // namespace ${capital(name)}\n`;
   }
   for (const [name, record] of layout.records) {

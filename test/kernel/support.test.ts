@@ -287,25 +287,21 @@ describe('the oracle', () => {
     const namespace = trackedNamespace();
     namespace.sysctl('nf_conntrack_acct', 1);
     namespace.sysctl('nf_conntrack_timestamp', 1);
-    const connection = await TcpConnection.open({
+    using connection = await TcpConnection.open({
       client: namespace,
       server: namespace,
       address: HOME,
     });
-    try {
-      await connection.exchange(1000);
-      const [octets] = capture(namespace).dump(MessageType.ctGet);
-      const peek = testing.oraclePeek(octets!);
-      const listed = onlyFlow(namespace, Protonum.tcp);
-      expect(tupleOf(peek, 'orig')).toEqual(listed.orig);
-      expect(tupleOf(peek, 'repl')).toEqual(listed.reply);
-      expect(listed.orig).toMatchObject(connection.tuple);
-      expect(peek).toMatchObject({ id: listed.id, mark: listed.mark, tcp_state: 3 });
-      expect(listed).toMatchObject({ state: 'ESTABLISHED', flags: ['ASSURED'] });
-      expect(Number(peek.timestamp_start! / 1_000_000_000n) * 1000).toBe(listed.start);
-    } finally {
-      connection.destroy();
-    }
+    await connection.exchange(1000);
+    const [octets] = capture(namespace).dump(MessageType.ctGet);
+    const peek = testing.oraclePeek(octets!);
+    const listed = onlyFlow(namespace, Protonum.tcp);
+    expect(tupleOf(peek, 'orig')).toEqual(listed.orig);
+    expect(tupleOf(peek, 'repl')).toEqual(listed.reply);
+    expect(listed.orig).toMatchObject(connection.tuple);
+    expect(peek).toMatchObject({ id: listed.id, mark: listed.mark, tcp_state: 3 });
+    expect(listed).toMatchObject({ state: 'ESTABLISHED', flags: ['ASSURED'] });
+    expect(Number(peek.timestamp_start! / 1_000_000_000n) * 1000).toBe(listed.start);
   });
 
   const wellFormed = message(
@@ -351,22 +347,18 @@ describe('the oracle', () => {
 describe('a link', () => {
   test.each(['ipv4', 'ipv6'] as const)('carries %s at once', async (family) => {
     const { a, b } = connect(trackedNamespace(), trackedNamespace());
-    const connection = await TcpConnection.open({
+    using connection = await TcpConnection.open({
       client: a.namespace,
       server: b.namespace,
       address: b[family],
     });
-    try {
-      expect(await connection.exchange()).toBe(100);
-      for (const { namespace } of [a, b]) {
-        expect(onlyFlow(namespace, Protonum.tcp)).toMatchObject({
-          family,
-          state: 'ESTABLISHED',
-          orig: { ...connection.tuple, src: a[family], dst: b[family] },
-        });
-      }
-    } finally {
-      connection.destroy();
+    expect(await connection.exchange()).toBe(100);
+    for (const { namespace } of [a, b]) {
+      expect(onlyFlow(namespace, Protonum.tcp)).toMatchObject({
+        family,
+        state: 'ESTABLISHED',
+        orig: { ...connection.tuple, src: a[family], dst: b[family] },
+      });
     }
   });
 
@@ -389,22 +381,18 @@ describe('a link', () => {
           ${ip} daddr ${inner.b[family]} tcp dport 8080 dnat ${ip} to ${outer.b[family]}; }
         chain post { type nat hook postrouting priority srcnat; oifname "link2" masquerade; }
       }`);
-    const connection = await TcpConnection.open({
+    using connection = await TcpConnection.open({
       client: client!,
       server: server!,
       address: outer.b[family],
       port: 8080,
       target: { address: inner.b[family], port: 8080 },
     });
-    try {
-      await connection.exchange();
-      expect(onlyFlow(router!, Protonum.tcp)).toMatchObject({
-        orig: { src: inner.a[family], dst: inner.b[family], dport: 8080 },
-        reply: { src: outer.b[family], dst: outer.a[family], sport: 8080 },
-      });
-    } finally {
-      connection.destroy();
-    }
+    await connection.exchange();
+    expect(onlyFlow(router!, Protonum.tcp)).toMatchObject({
+      orig: { src: inner.a[family], dst: inner.b[family], dport: 8080 },
+      reply: { src: outer.b[family], dst: outer.a[family], sport: 8080 },
+    });
   });
 });
 
@@ -417,7 +405,7 @@ describe('traffic', () => {
 
   test('closes a connection in order', async () => {
     const namespace = trackedNamespace();
-    const connection = await TcpConnection.open({ ...route(namespace), sport: 2345 });
+    using connection = await TcpConnection.open({ ...route(namespace), sport: 2345 });
     expect(connection.tuple).toMatchObject({ src: HOME, sport: 2345 });
     await connection.exchange();
     await connection.close();
@@ -426,7 +414,7 @@ describe('traffic', () => {
 
   test('resets a connection', async () => {
     const namespace = trackedNamespace();
-    const connection = await TcpConnection.open(route(namespace));
+    using connection = await TcpConnection.open(route(namespace));
     await connection.reset();
     expect(onlyFlow(namespace, Protonum.tcp)).toMatchObject({ state: 'CLOSE' });
   });
@@ -439,15 +427,14 @@ describe('traffic', () => {
 
   test.each([HOME, '::1'])('exchanges datagrams over %s', async (address) => {
     const namespace = trackedNamespace();
-    const exchange = await UdpExchange.open({ ...route(namespace), address });
+    using exchange = await UdpExchange.open({ ...route(namespace), address });
     await exchange.send('lost');
     const unreplied = onlyFlow(namespace, Protonum.udp);
     exchange.close();
     expect(unreplied).toMatchObject({ flags: ['UNREPLIED'], orig: exchange.tuple });
 
-    const second = await UdpExchange.open({ ...route(namespace), address });
+    using second = await UdpExchange.open({ ...route(namespace), address });
     expect(String(await second.request('ping'))).toBe('ping');
-    second.close();
     const flows = listByCli(namespace).map(({ flags }) => flags);
     expect(flows).toContainEqual([]);
   });

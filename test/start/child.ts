@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 
 export const root = join(__dirname, '../..');
@@ -52,3 +52,7 @@ export const script = (name: string, ...args: string[]): string[] => [
   join(root, 'scripts', name),
   ...args,
 ];
+
+/** For tests of what an ordinary user meets: some containers allow nobody a user namespace. */
+export const testWithUserNamespace =
+  spawnSync('unshare', ['--user', 'true']).status === 0 ? test : test.skip;

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { script, start } from './child';
+import { script, start, testWithUserNamespace } from './child';
 
 let directory: string;
 
@@ -25,18 +25,23 @@ test('prepares nothing, silently, where nothing is missing', async () => {
   expect(prepared).toMatchObject({ code: 0, stdout: '', stderr: '' });
 });
 
-test('tells an ordinary user the one command that installs what is missing', async () => {
-  writeFileSync(join(directory, 'apt-get'), '#!/bin/false\n', { mode: 0o755 });
-  const prepared = await prepareAsUser(directory);
-  expect(prepared.code).toBe(1);
-  expect(prepared.stdout).toBe('');
-  expect(prepared.stderr).toMatch(/^Missing on this system: .*\bpkg-config libmnl-dev .*\bg\+\+ /m);
-  expect(prepared.stderr).toMatch(
-    /^What to do: sudo apt-get update && sudo apt-get install -y pkg-config libmnl-dev .*$/m,
-  );
-});
+testWithUserNamespace(
+  'tells an ordinary user the one command that installs what is missing',
+  async () => {
+    writeFileSync(join(directory, 'apt-get'), '#!/bin/false\n', { mode: 0o755 });
+    const prepared = await prepareAsUser(directory);
+    expect(prepared.code).toBe(1);
+    expect(prepared.stdout).toBe('');
+    expect(prepared.stderr).toMatch(
+      /^Missing on this system: .*\bpkg-config libmnl-dev .*\bg\+\+ /m,
+    );
+    expect(prepared.stderr).toMatch(
+      /^What to do: sudo apt-get update && sudo apt-get install -y pkg-config libmnl-dev .*$/m,
+    );
+  },
+);
 
-test('names the projects where the system has no apt', async () => {
+testWithUserNamespace('names the projects where the system has no apt', async () => {
   const prepared = await prepareAsUser(directory);
   expect(prepared.code).toBe(1);
   expect(prepared.stderr).toMatch(/^Missing on this system: pkgconf libmnl libnfnetlink /m);

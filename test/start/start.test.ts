@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 
-import { script, start, type Ended } from './child';
+import { root, script, start, testWithUserNamespace, type Ended } from './child';
 
 /** Marks every process of one run, so that a survivor can be told from another run's. */
 let runs = 0;
@@ -141,4 +142,41 @@ test('the demonstration refuses the network it was started in', async () => {
   expect(refused.code).toBe(1);
   expect(refused.stderr).toContain('start it with npm start');
   expect(readlinkSync('/proc/self/ns/net')).toBe(before);
+});
+
+testWithUserNamespace('says what to allow where no private namespace may be made', async () => {
+  // A user namespace whose own limit is none, and in it a root without rights.
+  const forbid = 'echo 0 > /proc/sys/user/max_user_namespaces';
+  const powerless = 'setpriv --bounding-set=-all --inh-caps=-all';
+  const forbidden = await start('unshare', [
+    ...['--user', '--map-root-user', 'sh', '-c'],
+    ...[`${forbid} && exec ${powerless} "$@"`, 'sh', process.execPath, ...script('start.mjs')],
+  ]).ended;
+  expect(forbidden.code).toBe(1);
+  expect(forbidden.stderr).toContain('does not let this user make a private network namespace');
+  expect(forbidden.stderr).toMatch(/^What to do: .*sudo sysctl -w user\.max_user_namespaces=/m);
+});
+
+describe('colours', () => {
+  const screen = join(root, 'scripts/demo/screen.mjs');
+  const program = `import(${JSON.stringify(screen)}).then(({ bold, write }) => write(bold('title')))`;
+  const onTerminal = `script -qec "$SHOWN" /dev/null`;
+  const show = async (command: string, env: NodeJS.ProcessEnv): Promise<string> => {
+    const shown = `'${process.execPath}' -e "$PROGRAM"`;
+    const variables = { TERM: 'xterm', NO_COLOR: '', PROGRAM: program, SHOWN: shown, ...env };
+    const { stdout } = await start('sh', ['-c', command], variables).ended;
+    return stdout.trimEnd();
+  };
+
+  test('on a terminal', async () => {
+    expect(await show(onTerminal, {})).toBe('\x1b[1mtitle\x1b[0m');
+  });
+
+  test.each([
+    ['NO_COLOR', onTerminal, { NO_COLOR: '1' }],
+    ['a dumb terminal', onTerminal, { TERM: 'dumb' }],
+    ['no terminal', 'eval "$SHOWN"', {}],
+  ])('none with %s', async (_why, command, env) => {
+    expect(await show(command, env)).toBe('title');
+  });
 });

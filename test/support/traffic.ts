@@ -31,8 +31,8 @@ export interface ClientTuple {
   dport: number;
 }
 
-/** A TCP connection with both its ends in this process. */
-export class TcpConnection {
+/** A TCP connection with both its ends in this process. Open ends keep it alive: use `using`. */
+export class TcpConnection implements Disposable {
   private constructor(
     readonly client: Socket,
     readonly server: Socket,
@@ -90,8 +90,8 @@ export class TcpConnection {
     this.listener.close();
   }
 
-  /** For clean-up, whatever state it is in. */
-  destroy(): void {
+  /** Clean-up, whatever state it is in. */
+  [Symbol.dispose](): void {
     for (const end of [this.client, this.server]) {
       end.on('error', () => undefined);
       end.destroy();
@@ -111,7 +111,12 @@ function connectSocket(route: Route, listening: number): Socket {
   return new Socket({ fd, allowHalfOpen: true, readable: true, writable: true });
 }
 
-function targetOf(route: Route, listening: number): { address: string; port: number } {
+interface Target {
+  address: string;
+  port: number;
+}
+
+function targetOf(route: Route, listening: number): Target {
   const target = route.target;
   return { address: target?.address ?? route.address, port: target?.port ?? listening };
 }
@@ -145,27 +150,33 @@ function closing(socket: Socket): Promise<unknown> {
   return socket.closed ? Promise.resolve() : new Promise((done) => socket.once('close', done));
 }
 
-/** A UDP server that answers what it gets, and a client of it. */
-export class UdpExchange {
+/** A UDP server that answers what it gets, and a client of it. Both keep the process alive. */
+export class UdpExchange implements Disposable {
+  #closed = false;
+  /** The original tuple, as the client sees it. */
+  readonly tuple: ClientTuple;
+
   private constructor(
     readonly client: UdpSocket,
     readonly server: UdpSocket,
-    readonly tuple: ClientTuple,
-  ) {}
-
-  static async open(route: Route): Promise<UdpExchange> {
-    const server = await udpSocket(route.server, route.address, route.port);
+    target: Target,
+  ) {
+    const { address: src, port: sport } = client.address();
+    this.tuple = { src, dst: target.address, sport, dport: target.port };
     server.on('message', (message, peer) => {
       server.send(message, peer.port, peer.address);
     });
-    const target = targetOf(route, server.address().port);
-    const own = route.src ?? (target.address.includes(':') ? '::' : '0.0.0.0');
-    const client = await udpSocket(route.client, own, route.sport);
-    client.connect(target.port, target.address);
-    await once(client, 'connect');
-    const { address: src, port: sport } = client.address();
-    const tuple = { src, dst: target.address, sport, dport: target.port };
-    return new UdpExchange(client, server, tuple);
+  }
+
+  static async open(route: Route): Promise<UdpExchange> {
+    const server = await udpSocket(route.server, route.address, route.port);
+    try {
+      const target = targetOf(route, server.address().port);
+      return new UdpExchange(await udpClient(route, target), server, target);
+    } catch (error) {
+      server.close();
+      throw error;
+    }
   }
 
   /** Sends a datagram and gives the answer. */
@@ -187,8 +198,28 @@ export class UdpExchange {
   }
 
   close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
     this.client.close();
     this.server.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+async function udpClient(route: Route, target: Target): Promise<UdpSocket> {
+  const own = route.src ?? (target.address.includes(':') ? '::' : '0.0.0.0');
+  const client = await udpSocket(route.client, own, route.sport);
+  const connected = once(client, 'connect');
+  client.connect(target.port, target.address);
+  try {
+    await connected;
+    return client;
+  } catch (error) {
+    client.close();
+    throw error;
   }
 }
 
