@@ -2,6 +2,18 @@ import { check, type FailureContext } from './errors';
 import type { NativeReader } from './native';
 import { Records } from './records';
 
+/** Listens for the signal without keeping the reader from being collected; how to stop that. */
+function whenAborted(reader: BatchReader, signal: AbortSignal | undefined): () => void {
+  const weak = new WeakRef(reader);
+  const abort = (): void => {
+    weak.deref()?.close(signal?.reason);
+  };
+  signal?.addEventListener('abort', abort, { once: true });
+  return () => {
+    signal?.removeEventListener('abort', abort);
+  };
+}
+
 function turnOfTheLoop(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
@@ -15,7 +27,7 @@ function turnOfTheLoop(): Promise<void> {
 export class BatchReader {
   readonly #native: NativeReader;
   readonly #context: FailureContext;
-  readonly #signal: AbortSignal | undefined;
+  readonly #stopListening: () => void;
   #keepAlive = true;
   #waiting = false;
   #ended = false;
@@ -26,11 +38,10 @@ export class BatchReader {
   constructor(native: NativeReader, context: FailureContext, signal: AbortSignal | undefined) {
     this.#native = native;
     this.#context = context;
-    this.#signal = signal;
     native.onWake = () => {
       this.#wake?.();
     };
-    signal?.addEventListener('abort', this.#abort, { once: true });
+    this.#stopListening = whenAborted(this, signal);
   }
 
   get ended(): boolean {
@@ -78,14 +89,10 @@ export class BatchReader {
     if (this.#ended) return;
     this.#ended = true;
     this.#failure = reason;
-    this.#signal?.removeEventListener('abort', this.#abort);
+    this.#stopListening();
     this.#native.close();
     this.#wake?.();
   }
-
-  readonly #abort = (): void => {
-    this.close(this.#signal?.reason);
-  };
 
   #setWaiting(waiting: boolean): void {
     this.#waiting = waiting;

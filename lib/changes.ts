@@ -426,7 +426,7 @@ function writeMaster(
 /** Writes a flow that is to be made; throws a TypeError or RangeError that names what is wrong in it. */
 export function writeNewFlow(record: RecordWriter, name: string, flow: NewFlow): void {
   if (!(flow instanceof Flow)) options<object>(name, flow, KNOWN as unknown as readonly never[]);
-  if (flow.orig === undefined) throw new TypeError(`${name}.orig is missing`);
+  if ((flow.orig as unknown) === undefined) throw new TypeError(`${name}.orig is missing`);
   const { orig, reply, zone, timeout, mark, labels, helper, nat, status = 0 } = flow;
   const key: FlowKey = {
     family: flow.family,
@@ -532,7 +532,7 @@ export function writeChanges(
   changes: FlowChanges,
 ): StatusDelta | undefined {
   const known = options(name, changes, CHANGES);
-  if (Object.values(known).every((value) => value === undefined))
+  if (Object.values(known).every((value: unknown) => value === undefined))
     throw new TypeError(`${name} must not be empty`);
   record.optionalU32(
     FlowOffset.timeout,

@@ -158,13 +158,10 @@ export abstract class EventStream<Event, B extends Batch<Event>> implements Asyn
       throw new TypeError('these events are being read already; subscribe once for each reader');
     }
     this.#consumed = true;
-    return new BatchIterator(
-      () => this.#subscribed.reader,
-      (records) => {
-        this.#delivered += records.length - records.gaps;
-        return this.#make(records);
-      },
-    );
+    return new BatchIterator(this.#subscribed.reader, (records) => {
+      this.#delivered += records.length - records.gaps;
+      return this.#make(records);
+    });
   }
 
   async #pump(batches: AsyncIterableIterator<B>, callback: (batch: B) => void): Promise<void> {

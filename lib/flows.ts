@@ -127,8 +127,6 @@ export class Flows implements AsyncIterable<Flow> {
   }
 
   #iterate(): BatchIterator<FlowBatch> {
-    let reader: BatchReader | undefined;
-    const start = (): BatchReader => (reader ??= this.#start());
-    return new BatchIterator(start, toFlowBatch);
+    return new BatchIterator(() => this.#start(), toFlowBatch);
   }
 }

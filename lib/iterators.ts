@@ -9,15 +9,21 @@ const DONE = { done: true, value: undefined } as const;
 
 /** Batches of a reader. Leaving the loop ends the reader. */
 export class BatchIterator<B> implements AsyncIterableIterator<B> {
-  readonly #reader: () => BatchReader;
+  // What is to be read, or how to begin it; nothing once it was left before it began.
+  #source: BatchReader | (() => BatchReader) | undefined;
   readonly #make: MakeBatch<B>;
   // Calls of next() that overlap are answered in their order.
   #last: Promise<unknown> = Promise.resolve();
 
-  /** `reader` is called at each step, so that a reader can be started by the first one. */
-  constructor(reader: () => BatchReader, make: MakeBatch<B>) {
-    this.#reader = reader;
+  /** `source` is a reader, or begins one at the first step. */
+  constructor(source: BatchReader | (() => BatchReader), make: MakeBatch<B>) {
+    this.#source = source;
     this.#make = make;
+  }
+
+  /** Whether the reader was ended: by its end, by close(), or by a signal. */
+  get ended(): boolean {
+    return typeof this.#source === 'object' && this.#source.ended;
   }
 
   next(): Promise<IteratorResult<B, undefined>> {
@@ -27,7 +33,8 @@ export class BatchIterator<B> implements AsyncIterableIterator<B> {
   }
 
   return(): Promise<IteratorResult<B, undefined>> {
-    this.#reader().close();
+    if (typeof this.#source === 'object') this.#source.close();
+    else this.#source = undefined;
     return Promise.resolve(DONE);
   }
 
@@ -36,7 +43,8 @@ export class BatchIterator<B> implements AsyncIterableIterator<B> {
   }
 
   async #step(): Promise<IteratorResult<B, undefined>> {
-    const records = await this.#reader().next();
+    if (typeof this.#source === 'function') this.#source = this.#source();
+    const records = await this.#source?.next();
     return records === undefined ? DONE : { done: false, value: this.#make(records) };
   }
 }
@@ -57,7 +65,8 @@ export class ItemIterator<Item> implements AsyncIterableIterator<Item> {
 
   next(): Promise<IteratorResult<Item, undefined>> {
     const batch = this.#batch;
-    if (batch !== undefined && this.#index < batch.length) {
+    // What is left of a batch is not given after the end.
+    if (batch !== undefined && this.#index < batch.length && !this.#batches.ended) {
       const value = batch.item(this.#index);
       this.#index += 1;
       return Promise.resolve({ done: false, value });

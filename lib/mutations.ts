@@ -32,7 +32,7 @@ export interface ManyResult {
 }
 
 export interface ManyOptions {
-  /** Called between slices of about a thousand entries. */
+  /** Called between slices of some hundred entries. */
   progress?: (progress: { done: number; total: number }) => void;
   /** Stops between slices, and throws its reason; what was done stays done. */
   signal?: AbortSignal;
@@ -100,7 +100,7 @@ type Change = keyof typeof Change;
 /** native/core/sweep.h, SweepAction. */
 const Action = { count: 0, delete: 1, update: 2 } as const;
 
-const SLICE = 1024;
+const SLICE = 256;
 const PROGRESS_MS = 100;
 const ENOENT = 2;
 const NO_BYTES = new Uint8Array(0);
@@ -252,7 +252,7 @@ export class Mutations {
     const known = options('options', given, ['family', 'zone', 'mark']);
     // An option that is there but undefined was meant to narrow the flush.
     for (const [name, value] of Object.entries(known)) {
-      if (value === undefined)
+      if ((value as unknown) === undefined)
         throw new TypeError(`options.${name} is undefined: leave it out, or give it a value`);
     }
     if (Object.keys(known).length === 0) {
@@ -262,7 +262,7 @@ export class Mutations {
       return;
     }
     // The kernel ignores each of these in some of its versions, and then flushes more than was asked.
-    const tree = parseFilter(known as Filter);
+    const tree = parseFilter(known);
     const { errors, failed } = await this.#deleteTree(tree, {}, false);
     if (failed > 0)
       throw (

@@ -3,6 +3,8 @@
  * socket. It may let through too much, which is then matched natively, never too little; what it rejects
  * takes no room in the receive buffer.
  */
+import { endianness } from 'node:os';
+
 import { AF_INET, AF_INET6 } from './address';
 import { isLeaf, type Leaf, type Node, nodeText, type Place } from './filter';
 import { type Explanation } from './plan';
@@ -22,6 +24,7 @@ const LD_H_IND = 0x48;
 const LD_W_IND = 0x40;
 const LD_B_IND = 0x50;
 const LD_B_ABS = 0x30;
+const LD_H_ABS = 0x28;
 const LDX_IMM = 0x01;
 const TAX = 0x07;
 const JA = 0x05;
@@ -143,6 +146,11 @@ function encode(instructions: readonly Instruction[]): Uint8Array {
   return bytes;
 }
 
+/** Our own messages to ourselves pass (NetlinkSocket::is_congested()): NLMSG_NOOP, in host order. */
+const NLMSG_TYPE = 4;
+const NLMSG_NOOP = endianness() === 'LE' ? 0x0100 : 0x0001;
+const MARKER = [op(LD_H_ABS, NLMSG_TYPE), op(JEQ, NLMSG_NOOP, 0, 1), op(RET, ACCEPT)];
+
 export interface SocketFilter {
   /** An array of struct sock_filter; empty where there is nothing to filter. */
   readonly program: Uint8Array;
@@ -169,5 +177,5 @@ export function socketFilter(tree: Node): SocketFilter {
     }
   }
   if (instructions.length === 0) return { program: new Uint8Array(0), explanation };
-  return { program: encode([...instructions, op(RET, ACCEPT)]), explanation };
+  return { program: encode([...MARKER, ...instructions, op(RET, ACCEPT)]), explanation };
 }

@@ -57,9 +57,11 @@ Napi::Function Control::define(Napi::Env env) {
 
 Control* Control::from(const Napi::Value& value) {
   if (value.IsObject() && value.As<Napi::Object>().CheckTypeTag(&kTag)) {
-    return Unwrap(value.As<Napi::Object>());
+    Control* control = Unwrap(value.As<Napi::Object>());
+    if (control != nullptr && control->netns_ != nullptr) return control;
   }
-  Napi::TypeError::New(value.Env(), "not a Control of this addon").ThrowAsJavaScriptException();
+  Napi::TypeError::New(value.Env(), "not an open Control of this addon")
+      .ThrowAsJavaScriptException();
   return nullptr;
 }
 
@@ -257,6 +259,7 @@ void Control::shut_down() {
   halt();
   worker_.reset();
   teardown_.reset();
+  netns_.reset();
 }
 
 }  // namespace nfconntrack::binding

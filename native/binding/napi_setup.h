@@ -5,6 +5,9 @@
 // External buffers are slower than copies above 64 KiB, and Electron forbids them.
 #define NODE_API_NO_EXTERNAL_BUFFERS_ALLOWED
 
+// What is thrown while a worker is being terminated goes nowhere; it must not end the process.
+#define NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS
+
 #include <napi.h>
 
 #if NAPI_VERSION != 9

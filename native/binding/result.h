@@ -33,14 +33,14 @@ template <typename Record>
 Napi::Value to_js(Napi::Env env, const RecordBatch<Record>& batch) {
   const std::size_t size = batch.byte_size();
   Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(env, size);
-  if (env.IsExceptionPending()) return env.Undefined();
+  if (buffer.IsEmpty()) return env.Undefined();  // the environment is going away
   batch.write(static_cast<u8*>(buffer.Data()));
   return Napi::Uint8Array::New(env, size, buffer, 0);
 }
 
 inline Napi::Value to_js(Napi::Env env, const std::vector<u8>& bytes) {
   Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(env, bytes.size());
-  if (env.IsExceptionPending()) return env.Undefined();
+  if (buffer.IsEmpty()) return env.Undefined();  // the environment is going away
   if (!bytes.empty()) std::memcpy(buffer.Data(), bytes.data(), bytes.size());
   return Napi::Uint8Array::New(env, bytes.size(), buffer, 0);
 }

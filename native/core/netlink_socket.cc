@@ -97,6 +97,18 @@ ssize_t NetlinkSocket::receive(std::span<u8> buffer, int flags) const {
   return received;
 }
 
+bool NetlinkSocket::is_congested() const {
+  nlmsghdr marker{};
+  marker.nlmsg_len = sizeof marker;
+  marker.nlmsg_type = NLMSG_NOOP;
+  sockaddr_nl self{};
+  self.nl_family = AF_NETLINK;
+  self.nl_pid = portid_;
+  const ssize_t sent = sendto(fd_.get(), &marker, sizeof marker, MSG_DONTWAIT,
+                              reinterpret_cast<sockaddr*>(&self), sizeof self);
+  return sent < 0 && errno == EAGAIN;
+}
+
 SocketMemory NetlinkSocket::memory() const {
   u32 values[kMeminfoCount] = {};
   socklen_t length = sizeof values;

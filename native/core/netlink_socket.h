@@ -43,6 +43,12 @@ class NetlinkSocket {
   // that the datagram was cut. -1 and errno on failure; EBADMSG for one that another process sent.
   ssize_t receive(std::span<u8> buffer, int flags) const;
 
+  // Whether the kernel drops what it would have queued, as it does from an overrun until the queue
+  // has been read empty. Found out by a message to ourselves (NLMSG_NOOP), which then is not queued
+  // either; one that is gets read like any message that is not the kernel's, and left out. Needs
+  // CAP_NET_ADMIN; false without.
+  [[nodiscard]] bool is_congested() const;
+
   [[nodiscard]] SocketMemory memory() const;
   [[nodiscard]] int fd() const { return fd_.get(); }
   [[nodiscard]] u32 portid() const { return portid_; }

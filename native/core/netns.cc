@@ -20,7 +20,8 @@ bool same_file(int fd, const char* path) {
 
 Failure Netns::open(const std::string& path, std::shared_ptr<const Netns>& netns) {
   std::shared_ptr<Netns> opened(new Netns(false));
-  opened->fd_ = Fd(::open(path.empty() ? kOwn : path.c_str(), O_RDONLY | O_CLOEXEC));
+  // O_NONBLOCK: a path that is a pipe must not hold the caller.
+  opened->fd_ = Fd(::open(path.empty() ? kOwn : path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   // Without /proc a thread of ours still inherits its maker's namespace.
   if (!opened->fd_.valid() && !path.empty()) return Failure::last("open");
   netns = std::move(opened);

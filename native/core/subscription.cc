@@ -201,20 +201,17 @@ auto Subscription<Record>::read_queued(std::size_t count) -> Reading {
   return Reading::kMore;
 }
 
-// The queue is as it was at the overrun, since the kernel adds nothing before it has been empty: it
-// only shrinks by what we read. Most of it is read in large pieces that cannot reach its end, the
-// last messages one by one, so that what arrives behind the gap is not taken for what stood before.
+// The queue is as it was at the overrun, since the kernel adds nothing before it has been empty.
+// Most of it is read in large pieces that cannot reach its end, the rest message by message, asking
+// after each whether the kernel has gone on: so that what arrives behind the gap is not taken for
+// what stood before.
 template <typename Record>
 auto Subscription<Record>::read_overrun() -> Reading {
   Reading reading = Reading::kMore;
-  u32 left = socket_.memory().queued;
-  while (left > 0 && !stop_.is_set()) {
-    const std::size_t safe = std::clamp<std::size_t>(left / kMaxCharge, 1, kDatagrams);
-    reading = read_queued(safe);
-    if (reading != Reading::kMore) break;
+  while (reading == Reading::kMore && !stop_.is_set() && socket_.is_congested()) {
+    // A delivery that fails is charged for a moment too; a piece is small enough to allow for that.
     const u32 queued = socket_.memory().queued;
-    if (queued >= left) break;  // it was empty in between
-    left = queued;
+    reading = read_queued(std::clamp<std::size_t>(queued / kMaxCharge, 1, kDatagrams));
   }
   if (reading == Reading::kFailed) return reading;
   note_drops();

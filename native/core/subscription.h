@@ -4,8 +4,8 @@
 // - The kernel could not queue an event (the socket's receive buffer was full). It then drops every
 //   event until the reader has read all that is queued, and reports ENOBUFS once, before the queued
 //   messages. The gap therefore stands behind the last message that was queued at the overrun; the
-//   reader finds that message by watching the queue's size (read_overrun()). SO_MEMINFO's drop
-//   counter tells how many events are missing.
+//   reader finds that message by asking whether the kernel has gone on (read_overrun()).
+//   SO_MEMINFO's drop counter tells how many events are missing.
 // - The queue to the consumer was full. Those events are counted one by one, where they would have
 //   stood.
 // - A message could not be decoded, which no kernel known does.

@@ -1,5 +1,12 @@
 /** Flows made by create() and add(): the kernel, conntrack(8) and libnetfilter_conntrack are asked for them. */
-import { Conntrack, type Flow, type FlowKey, type NewFlow, Status, type TupleData } from '../../lib';
+import {
+  type Conntrack,
+  type Flow,
+  type FlowKey,
+  type NewFlow,
+  Status,
+  type TupleData,
+} from '../../lib';
 import { listByCli } from '../support/cli';
 import { TestNamespace } from '../support/netns';
 import { closeOpened, openIn } from '../support/opened';
@@ -7,6 +14,7 @@ import { Protonum } from '../support/packets';
 import { onlyPeek, peeksOf, shownByCli, useLabels } from '../support/shown';
 import { testing, type OraclePeek } from '../support/testing';
 import { UdpExchange } from '../support/traffic';
+import { without } from '../support/without';
 
 const TIMEOUT = 1000;
 const TCP4 = { src: '10.0.0.1', dst: '10.9.9.9', sport: 1000, dport: 80 };
@@ -181,8 +189,7 @@ const CASES: Record<string, Case> = {
   'a protocol that nobody knows, over IPv6': {
     flow: made({ protonum: 254, orig: V6 }),
     line:
-      'ipv6 10 unknown 254 src=fd00::1 dst=fd00::9 [UNREPLIED] ' +
-      'src=fd00::9 dst=fd00::1 mark=0',
+      'ipv6 10 unknown 254 src=fd00::1 dst=fd00::9 [UNREPLIED] ' + 'src=fd00::9 dst=fd00::1 mark=0',
   },
 
   'a flow that has been answered': {
@@ -333,8 +340,11 @@ describe('what create() makes, others see', () => {
       { family, protonum, zone, orig, reply },
     ];
     for (const key of keys) expect((await ct.get(key))?.id).toBe(id);
-    const [other, theirs] = [{ ...V4, src: '10.7.7.7' }, { ...V6, src: 'fd00::7777' }];
-    const { zone: _zone, ...tuple } = orig.toJSON();
+    const [other, theirs] = [
+      { ...V4, src: '10.7.7.7' },
+      { ...V6, src: 'fd00::7777' },
+    ];
+    const tuple = without(orig.toJSON(), 'zone');
     const missing = { ...tuple, ...(family === 'ipv4' ? other : theirs) };
     expect(await ct.get({ protonum, zone, orig: missing })).toBeUndefined();
     expect(await ct.get({ protonum, zone: 99, orig: tuple })).toBeUndefined();
@@ -351,9 +361,7 @@ describe('what create() makes, others see', () => {
   test('one tuple in as many zones as are asked for, and each zone has its own', async () => {
     const zones = [0, 1, 7, 255, 256, 65535];
     for (const zone of zones) await ct.create(tcp({ zone, mark: zone }));
-    expect(listByCli(namespace).map(({ zone = 0 }) => zone)).toEqual(
-      expect.arrayContaining(zones),
-    );
+    expect(listByCli(namespace).map(({ zone = 0 }) => zone)).toEqual(expect.arrayContaining(zones));
     for (const zone of zones) {
       expect((await ct.get({ protocol: 'tcp', orig: TCP4, zone }))?.mark).toBe(zone);
     }
@@ -660,11 +668,9 @@ describe('add()', () => {
 describe('a listed flow is one that can be made', () => {
   /** What a flow is, apart from what the kernel gives each one anew. */
   function lasting(flow: Flow): object {
-    const { id: _id, use: _use, timeout: _timeout, ...rest } = flow.toJSON();
-    return rest;
+    return without(flow.toJSON(), 'id', 'use', 'timeout');
   }
-  const byText = (a: object, b: object): number =>
-    JSON.stringify(a) < JSON.stringify(b) ? -1 : 1;
+  const byText = (a: object, b: object): number => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1);
 
   async function lastingTable(): Promise<object[]> {
     return (await ct.flows().toArray()).map(lasting).sort(byText);
@@ -762,10 +768,7 @@ describe('what conntrack -I makes', () => {
       [...ENDS, '-p', 'udp', ...PORTS, '--dst-nat', '192.0.2.1'],
       { protocol: 'udp', srcNat: false, dstNat: true, reply: { src: '192.0.2.1' } },
     ],
-    'UDP-Lite': [
-      [...ENDS, '-p', 'udplite', ...PORTS],
-      { protocol: 'udplite', orig: TCP4 },
-    ],
+    'UDP-Lite': [[...ENDS, '-p', 'udplite', ...PORTS], { protocol: 'udplite', orig: TCP4 }],
     SCTP: [
       [
         ...[...ENDS, '-p', 'sctp', ...PORTS, '--state', 'ESTABLISHED'],

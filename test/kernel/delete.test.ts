@@ -53,7 +53,10 @@ const KINDS: Record<string, NewFlow> = {
     orig: { ...V4, ...PORTS, sport: 1001 },
     reply: { src: V4.dst, dst: V4.src, sport: 80, dport: 1001, zone: 9 },
   }),
-  'source NAT': udp({ orig: { ...V4, sport: 1, dport: 2 }, nat: { src: { address: '192.0.2.1' } } }),
+  'source NAT': udp({
+    orig: { ...V4, sport: 1, dport: 2 },
+    nat: { src: { address: '192.0.2.1' } },
+  }),
   'destination NAT': udp({
     orig: { ...V6, sport: 1, dport: 2 },
     nat: { dst: { address: 'fd01::1', port: 99 } },
@@ -72,7 +75,12 @@ const WAYS: Record<string, (flow: Flow) => FlowKey> = {
   'by its JSON': (flow) => JSON.parse(JSON.stringify(flow)) as FlowKey,
   'by its original tuple': ({ protonum, orig, zone }) => ({ protonum, orig, zone }),
   'by its reply tuple': ({ protonum, reply, zone }) => ({ protonum, reply, zone }),
-  'by its reply tuple and its id': ({ protonum, reply, zone, id }) => ({ protonum, reply, zone, id }),
+  'by its reply tuple and its id': ({ protonum, reply, zone, id }) => ({
+    protonum,
+    reply,
+    zone,
+    id,
+  }),
 };
 
 describe.each(Object.entries(WAYS))('a flow %s', (_, way) => {
@@ -113,10 +121,16 @@ describe('what is not the flow', () => {
     ['another protocol with ports', { ...KEY, protocol: 'udplite' }],
     ['another zone', { ...KEY, zone: 8 }],
     ['a zone of the original direction', { ...KEY, orig: { ...KEY.orig, zone: 8 } }],
-    ['an IPv4-mapped address of IPv6', { ...KEY, orig: { src: '::ffff:10.0.0.1', dst: '::ffff:10.9.9.9', ...PORTS } }],
+    [
+      'an IPv4-mapped address of IPv6',
+      { ...KEY, orig: { src: '::ffff:10.0.0.1', dst: '::ffff:10.9.9.9', ...PORTS } },
+    ],
     ['another id', { ...KEY, id: 1 }],
     ['the id 0', { ...KEY, id: 0 }],
-    ['another id by the reply', { protocol: 'udp', reply: { src: V4.dst, dst: V4.src, sport: 80, dport: 1000 }, id: 2 }],
+    [
+      'another id by the reply',
+      { protocol: 'udp', reply: { src: V4.dst, dst: V4.src, sport: 80, dport: 1000 }, id: 2 },
+    ],
   ])('is not deleted: %s', async (_, key) => {
     const before = listByCli(namespace).map(({ id }) => id);
     expect(await ct.delete(key)).toBe(false);
@@ -148,7 +162,11 @@ describe('a flow that has taken the place of the listed one', () => {
   });
 
   test('stays in a zone too', async () => {
-    const wanted = made({ protocol: 'icmpv6', orig: { ...V6, icmpType: 128, icmpCode: 0, icmpId: 1 }, zone: 3 });
+    const wanted = made({
+      protocol: 'icmpv6',
+      orig: { ...V6, icmpType: 128, icmpCode: 0, icmpId: 1 },
+      zone: 3,
+    });
     await ct.create(wanted);
     const [listed] = await ct.flows({ zone: 3 }).toArray();
     const now = await replace(ct, listed!, wanted);

@@ -35,8 +35,16 @@ function crossed(): NewFlow[] {
       const reply = { src: ends.dst, dst: ends.src, sport: 53, dport: sport };
       return [
         ...ZONES.map((zone) => ({ ...udp, orig, zone })),
-        { ...udp, orig: { ...orig, sport: 100 + sport, zone: 7 }, reply: { ...reply, dport: 100 + sport } },
-        { ...udp, orig: { ...orig, sport: 200 + sport }, reply: { ...reply, dport: 200 + sport, zone: 7 } },
+        {
+          ...udp,
+          orig: { ...orig, sport: 100 + sport, zone: 7 },
+          reply: { ...reply, dport: 100 + sport },
+        },
+        {
+          ...udp,
+          orig: { ...orig, sport: 200 + sport },
+          reply: { ...reply, dport: 200 + sport, zone: 7 },
+        },
       ];
     }),
   );
@@ -108,8 +116,10 @@ test('a large table', async () => {
 });
 
 class Options {
+  readonly #family = 'ipv4';
+
   get family(): string {
-    return 'ipv4';
+    return this.#family;
   }
 }
 

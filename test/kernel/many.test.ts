@@ -1,5 +1,11 @@
 /** createMany(), addMany() and deleteMany(), against the same entries one by one. */
-import { Conntrack, ConntrackError, type FlowKey, type ManyResult, type NewFlow } from '../../lib';
+import {
+  type Conntrack,
+  ConntrackError,
+  type FlowKey,
+  type ManyResult,
+  type NewFlow,
+} from '../../lib';
 import { countByCli, listByCli } from '../support/cli';
 import { TestNamespace } from '../support/netns';
 import { closeOpened, openIn } from '../support/opened';
@@ -256,7 +262,7 @@ describe('one wrong entry', () => {
 
   test('that is a hole in the array', async () => {
     const entries = range(10);
-    delete entries[4];
+    Reflect.deleteProperty(entries, 4);
     await expect(ct.createMany(entries)).rejects.toThrow(/^flows\[4\] must be an object/);
     expect(countByCli(namespace)).toBe(0);
   });

@@ -2,21 +2,15 @@
 import { accessSync, constants, readFileSync, writeFileSync } from 'node:fs';
 import { constants as os } from 'node:os';
 
-import { type Conntrack, ConntrackError, type Flow, type NewFlow } from '../../lib';
+import { type Conntrack, ConntrackError, type NewFlow } from '../../lib';
 import { RecordWriter } from '../../lib/record-writer';
-import {
-  attribute,
-  Cta,
-  Family,
-  MessageType,
-  payload,
-  tuple,
-} from '../support/ctnetlink';
+import { attribute, Cta, Family, MessageType, payload, tuple } from '../support/ctnetlink';
 import { listByCli } from '../support/cli';
 import { TestNamespace } from '../support/netns';
 import { closeOpened, openIn } from '../support/opened';
 import { useLabels } from '../support/shown';
 import { testing } from '../support/testing';
+import { without } from '../support/without';
 
 let namespace: TestNamespace;
 let ct: Conntrack;
@@ -52,10 +46,9 @@ const FTP = 4;
 const NOBODY = 9;
 
 async function table(): Promise<object[]> {
-  const flows = (await ct.flows().toArray()).map((flow: Flow) => {
-    const { timeout: _timeout, use: _use, ...rest } = flow.toJSON();
-    return rest;
-  });
+  const flows = (await ct.flows().toArray()).map((flow) =>
+    without(flow.toJSON(), 'timeout', 'use'),
+  );
   return flows.sort((a, b) => a.id - b.id);
 }
 
@@ -97,7 +90,8 @@ const REFUSALS: Record<string, Refusal> = {
     hint: /there already/,
   },
   'a flow whose original tuple is the reply of another one': {
-    attempt: () => ct.create({ ...tcp(0), orig: { src: ENDS.dst, dst: ENDS.src, sport: 80, dport: PLAIN } }),
+    attempt: () =>
+      ct.create({ ...tcp(0), orig: { src: ENDS.dst, dst: ENDS.src, sport: 80, dport: PLAIN } }),
     code: 'EEXIST',
     says: CREATE,
     hint: /there already/,
@@ -349,7 +343,10 @@ limited('a full table, where nf_conntrack_max may be lowered', async () => {
     await ct.create(tcp(1, { status: ['ASSURED'] }));
     await ct.create(tcp(2, { status: ['ASSURED'] }));
     const error = await errorOf(ct.create(tcp(3)));
-    expect(error).toMatchObject({ code: 'ENOMEM', hint: expect.stringMatching('nf_conntrack_max') });
+    expect(error).toMatchObject({
+      code: 'ENOMEM',
+      hint: expect.stringMatching('nf_conntrack_max'),
+    });
     const { failed } = await ct.createMany([tcp(4), tcp(5)]);
     expect(failed.map(({ error: { code } }) => code)).toEqual(['ENOMEM', 'ENOMEM']);
   } finally {

@@ -9,6 +9,7 @@ import { anyFlow, anySaid, identityOf } from '../support/said';
 import { peeksOf, useLabels } from '../support/shown';
 import { testing } from '../support/testing';
 import { waitFor } from '../support/wait';
+import { without } from '../support/without';
 
 const TIMEOUT = 1000;
 const ENDS = { src: '10.0.0.1', dst: '10.0.0.2' };
@@ -37,8 +38,7 @@ const tcp = (sport: number, more: Partial<NewFlow> = {}): NewFlow => ({
 
 /** A flow without what changes by itself. */
 function settled(flow: Flow): Record<string, unknown> {
-  const { timeout: _timeout, use: _use, ...rest } = flow.toJSON();
-  return rest;
+  return { ...without(flow.toJSON(), 'timeout', 'use') };
 }
 
 async function settledTable(): Promise<Map<string, Record<string, unknown>>> {
@@ -270,9 +270,13 @@ describe('options', () => {
       const ended = expect(
         ct.updateWhere({ mark: 1 }, { mark: 9 }, { signal }),
       ).rejects.toMatchObject({ name: 'AbortError' });
-      await waitFor('the first changes', async () => (await ct.flows({ mark: 9 }, {}).count()) > 0, {
-        interval: 1,
-      });
+      await waitFor(
+        'the first changes',
+        async () => (await ct.flows({ mark: 9 }, {}).count()) > 0,
+        {
+          interval: 1,
+        },
+      );
       controller.abort();
       await ended;
       const done = await changed();

@@ -14,6 +14,7 @@ import { TestNamespace } from '../support/netns';
 import { closeOpened, openIn } from '../support/opened';
 import { peeksOf, shownByCli, useLabels } from '../support/shown';
 import type { OraclePeek } from '../support/testing';
+import { without } from '../support/without';
 
 const TIMEOUT = 1000;
 const ORIG = { src: '10.0.0.1', dst: '10.9.9.9', sport: 1000, dport: 80 };
@@ -44,8 +45,7 @@ const tcp = (more: Partial<NewFlow> = {}): NewFlow => ({
 
 /** What the kernel changes by itself is left out. */
 function settled(flow: Flow): object {
-  const { timeout: _timeout, use: _use, ...rest } = flow.toJSON();
-  return rest;
+  return without(flow.toJSON(), 'timeout', 'use');
 }
 
 /** Neighbours that an update of the flow of ORIG must leave alone: other zones, ports, protocols. */
@@ -75,7 +75,11 @@ interface Change {
 }
 
 const CHANGES: Record<string, Change> = {
-  'the mark': { changes: { mark: 0xffffffff }, wanted: { mark: 0xffffffff }, shown: 'mark=4294967295' },
+  'the mark': {
+    changes: { mark: 0xffffffff },
+    wanted: { mark: 0xffffffff },
+    shown: 'mark=4294967295',
+  },
   'the mark to 0': { changes: { mark: 0 }, wanted: { mark: 0 }, shown: 'mark=0' },
   'bits of the mark': {
     changes: { mark: { value: 0xa0, mask: 0xf0 } },
@@ -240,7 +244,8 @@ describe.each(Object.entries(PLACES))('%s', (place, where) => {
 
 test('the timeout, up and down', async () => {
   await ct.create(tcp());
-  const left = async (): Promise<number> => (await ct.get({ protocol: 'tcp', orig: ORIG }))!.timeout!;
+  const left = async (): Promise<number> =>
+    (await ct.get({ protocol: 'tcp', orig: ORIG }))!.timeout!;
   await ct.update({ protocol: 'tcp', orig: ORIG }, { timeout: 400_000 });
   expect(await left()).toBeGreaterThan(300_000);
   await ct.update({ protocol: 'tcp', orig: ORIG }, { timeout: 300 });
