@@ -64,15 +64,24 @@ async function main() {
   await makeLastingTraffic(agent);
   await allShown(events, seen);
   const flows = await ct.flows().toArray();
+  const [counted, limits] = [await ct.count(), await ct.limits()];
   const statistics = await allShown(events, seen);
   events.close();
   await watching;
   agent.destroy();
 
   write('', bold('The table now'), ...flows.flatMap(flowLines));
-  summarize({ seen, statistics, flows, counted: await ct.count(), limits: await ct.limits() });
+  await deleteSome(ct);
+  summarize({ seen, statistics, flows, counted, limits });
   await ct.close();
   await network.close();
+}
+
+/** Deletes what a filter matches, and shows the receipts: the flows with their last counters. */
+async function deleteSome(ct) {
+  const { deleted, matched, flows } = await ct.deleteWhere({ protocol: 'udp' }, { receipts: true });
+  const title = `Deleted by the filter { protocol: 'udp' }: ${String(deleted)} of ${String(matched)}`;
+  write('', bold(title), ...flows.flatMap(flowLines));
 }
 
 function introduce({ withoutSettings }) {

@@ -25,6 +25,7 @@ import { answerOf, Program, runProgram } from '../support/child';
 import { TestNamespace } from '../support/netns';
 import { threadsOf } from '../support/observe';
 import { closeOpened, openIn } from '../support/opened';
+import { isRealRoot } from '../support/privilege';
 import { testing } from '../support/testing';
 import { waitFor } from '../support/wait';
 
@@ -116,13 +117,12 @@ describe('a namespace that cannot be entered', () => {
 });
 
 describe('without the right to', () => {
-  const isRoot = /^\s*0\s+0\s+4294967295$/.test(readFileSync('/proc/self/uid_map', 'utf8').trim());
   const NOBODY = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
   const POWERLESS = ['setpriv', '--bounding-set=-all', '--inh-caps=-all'];
 
   /** Ordinary users may be kept from the clone itself, or not exist in here. */
   function hindrance(): string | undefined {
-    if (!isRoot) return 'there is no other user in this user namespace';
+    if (!isRealRoot) return 'there is no other user in this user namespace';
     const [command, ...args] = [...NOBODY, 'test', '-r', join(ROOT, 'dist/index.js')];
     return spawnSync(command, args).status === 0 ? undefined : `others cannot read ${ROOT}`;
   }

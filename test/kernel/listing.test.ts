@@ -48,6 +48,10 @@ describe(`a table of ${STABLE} flows`, () => {
   beforeEach(async () => {
     ct = await openIn(namespace);
   });
+  afterAll(() => {
+    // The kernel takes longer over it when it is left to the namespace's end.
+    namespace.run(testing.flush);
+  });
 
   /** Runs `list` while other flows come and go, and says how many did meanwhile. */
   async function beside(list: () => Promise<void>): Promise<number> {

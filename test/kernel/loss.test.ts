@@ -5,6 +5,7 @@ import type { Conntrack, EventsOptions } from '../../lib';
 import { bind, processors, threadsNamed } from '../support/affinity';
 import { TestNamespace } from '../support/netns';
 import { closeOpened, openIn } from '../support/opened';
+import { isRealRoot } from '../support/privilege';
 import { NOWHERE, Recorder } from '../support/recorder';
 import { type IpVersion, testing } from '../support/testing';
 import { waitFor } from '../support/wait';
@@ -59,11 +60,9 @@ afterEach(async () => {
 describe(`${MANY} flows flushed at once`, () => {
   const CASES: [string, EventsOptions & { family?: IpVersion }][] = [
     ['with defaults', {}],
-    ['of IPv6 with defaults', { family: 6 }],
-    ['with 212992 bytes of buffer', { receiveBuffer: 212_992 }],
+    ['of IPv6 with 212992 bytes of buffer', { family: 6, receiveBuffer: 212_992 }],
     ['with 65536 bytes of buffer', { receiveBuffer: 65_536 }],
     ['with 4096 bytes of buffer', { receiveBuffer: 4096 }],
-    ['with a queue of 1', { queue: 1 }],
     ['with a queue of 1000', { queue: 1000 }],
     ['with 4096 bytes and a queue of 10', { receiveBuffer: 4096, queue: 10 }],
   ];
@@ -106,6 +105,10 @@ describe(`${MANY} flows flushed at once`, () => {
   });
 });
 
+/**
+ * How many are missing at each gap can be told while a buffer may be enlarged beyond the limit; an ordinary
+ * user's busy machine may count some of an overrun to the one that came just before.
+ */
 describe('a gap stands where events are missing', () => {
   const [first] = processors();
   const last = processors().at(-1);
@@ -167,9 +170,9 @@ describe('a gap stands where events are missing', () => {
   ];
 
   test.each(OVERRUNS)('when the kernel drops them: %j', async (run) => {
-    const count = 100_000;
+    const count = 50_000;
     const recorder = await record(count, run);
-    expect(recorder.misplacements(count)).toEqual(NOWHERE);
+    expect(recorder.misplacements(count, isRealRoot)).toEqual(NOWHERE);
     expect(recorder.total).toBe(count);
     expectSums(recorder, count);
     expectReasons(recorder);
@@ -203,7 +206,7 @@ describe('a gap stands where events are missing', () => {
   ])('when both drop them: %j', async (run) => {
     const count = 50_000;
     const recorder = await record(count, run);
-    expect(recorder.misplacements(count)).toEqual(NOWHERE);
+    expect(recorder.misplacements(count, isRealRoot)).toEqual(NOWHERE);
     expect(recorder.kernelDrops).toBeGreaterThan(0);
     expect(recorder.queueDrops).toBeGreaterThan(0);
     expectSums(recorder, count);

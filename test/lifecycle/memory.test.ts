@@ -17,6 +17,7 @@ afterEach(() => {
   Program.endAll();
 });
 afterAll(() => {
+  namespace.run(testing.flush);
   TestNamespace.closeAll();
 });
 

@@ -33,6 +33,7 @@ afterEach(() => {
   Program.endAll();
 });
 afterAll(() => {
+  namespace.run(testing.flush);
   TestNamespace.closeAll();
 });
 

@@ -18,6 +18,7 @@ afterEach(() => {
 });
 afterAll(() => {
   others.stop();
+  namespace.run(testing.flush);
   TestNamespace.closeAll();
 });
 

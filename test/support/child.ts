@@ -14,7 +14,7 @@ export interface ProgramOptions {
   /** A command line that starts the rest in its own place, such as setpriv(1). */
   under?: readonly string[];
   env?: Record<string, string>;
-  /** In ms; the program is killed then, which its `signal` shows. 30 000 unless said. */
+  /** In ms; the program is killed then, which its `signal` shows. 50 000 unless said. */
   timeout?: number;
 }
 
@@ -26,7 +26,7 @@ export interface Ended {
 }
 
 const PROGRAMS = join(__dirname, '../lifecycle/programs');
-const TIMEOUT_MS = 30_000;
+const TIMEOUT_MS = 50_000;
 
 const running = new Set<Program>();
 

@@ -60,16 +60,18 @@ export class Recorder {
 
   /**
    * Where the gaps do not tell what is missing of the numbers 0 to `count` - 1: how many such places,
-   * and the first of them.
+   * and the first of them. Unless `exact`, only that something is missing has to be told, not how much.
    */
-  misplacements(count: number): { places: number; first: Misplacement[] } {
+  misplacements(count: number, exact = true): { places: number; first: Misplacement[] } {
     const found: Misplacement[] = [];
     let after = -1;
     let told = 0;
+    let gaps = 0;
     const look = (before: number): void => {
       const missing = before - after - 1;
-      if (missing !== told) found.push({ after, before, missing, told });
-      [after, told] = [before, 0];
+      const isTold = exact ? missing === told : missing > 0 ? gaps > 0 : told === 0;
+      if (!isTold) found.push({ after, before, missing, told });
+      [after, told, gaps] = [before, 0, 0];
     };
     let next = 0;
     for (const number of this.#stream) {
@@ -79,6 +81,7 @@ export class Recorder {
       }
       const gap = this.gaps[next++]!;
       told += gap.kernelDrops + gap.queueDrops;
+      gaps += 1;
     }
     look(count);
     return { places: found.length, first: found.slice(0, 5) };
