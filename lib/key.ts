@@ -164,7 +164,7 @@ export function writeKey(record: RecordWriter, name: string, key: FlowKey): Writ
   if (typeof key !== 'object' || (key as unknown) === null) throw mustBe(name, 'an object', key);
   const { orig, reply, family, zone } = key;
   const side = orig === undefined ? 'reply' : 'orig';
-  const tuple = orig ?? reply;
+  const tuple = orig === undefined ? reply : orig;
   if (tuple === undefined) throw new TypeError(`${name}.orig or ${name}.reply is missing`);
   const protonum = protocolOf(name, key);
   const wanted = family === undefined ? undefined : oneOf(`${name}.family`, family, FAMILIES);

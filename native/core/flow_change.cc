@@ -66,7 +66,8 @@ class Application {
       if (Failure failure = add(pipeline, index); !failure.ok()) return failure;
     }
     if (Failure failure = pipeline.finish(); !failure.ok()) return failure;
-    return change_ == Change::kCreate ? undo(pipeline) : Failure{};
+    const bool makes = change_ == Change::kCreate || change_ == Change::kAdd;
+    return makes ? label(pipeline) : Failure{};
   }
 
   void list(std::vector<Refusal>& refusals) {
@@ -82,12 +83,21 @@ class Application {
       results_[index] = Failure::of(EINVAL, "netlink");
       return {};
     }
-    Failure failure =
-        pipeline.add(index, request_of(change_, socket_.next_sequence(), flow, batch_));
-    const bool makes = change_ == Change::kCreate || change_ == Change::kAdd;
-    if (!failure.ok() || !makes || !has_labels(flow, batch_)) return failure;
-    const u32 entry = index + static_cast<u32>(batch_.size());
-    return pipeline.add(entry, label_request(socket_.next_sequence(), flow, batch_));
+    return pipeline.add(index, request_of(change_, socket_.next_sequence(), flow, batch_));
+  }
+
+  // Labels of the flows that were made, once it is known which: one that was refused may be there
+  // already.
+  Failure label(Pipeline& pipeline) {
+    for (u32 index = 0; index < batch_.size(); ++index) {
+      const FlowRecord flow = batch_.record(index);
+      if (!results_[index].ok() || !has_labels(flow, batch_)) continue;
+      const u32 entry = index + static_cast<u32>(batch_.size());
+      const Request request = label_request(socket_.next_sequence(), flow, batch_);
+      if (Failure failure = pipeline.add(entry, request); !failure.ok()) return failure;
+    }
+    if (Failure failure = pipeline.finish(); !failure.ok()) return failure;
+    return change_ == Change::kCreate ? undo(pipeline) : Failure{};
   }
 
   // A flow that could not be made as it was wanted is not to be there at all.

@@ -500,12 +500,16 @@ describe('an invalid argument', () => {
       await expectUnasked(() => expectRefused(() => ct.get(each[0] as FlowKey), each));
     });
 
-    test('a filter, which this version does not have', async () => {
-      for (const filter of [null, {}, { protocol: 'tcp' }, 'tcp']) {
-        const each: Case = [filter, TypeError, /^filter must be undefined/];
+    test.each([
+      [null, /^filter must be an object, not null$/],
+      ['tcp', /^filter must be an object, not "tcp"$/],
+      [{ protocl: 'tcp' }, /^filter\.protocl is not known/],
+    ])('a filter: %j', async (filter, message) => {
+      const each: Case = [filter, TypeError, message];
+      await expectUnasked(async () => {
         await expectRefused(() => ct.flows(filter as never), each);
         await expectRefused(() => ct.events(filter as never), each);
-      }
+      });
     });
 
     test('onBatch() without a function', async () => {

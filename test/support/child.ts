@@ -26,6 +26,8 @@ export interface Ended {
 }
 
 const PROGRAMS = join(__dirname, '../lifecycle/programs');
+/** It ends with the test, even when that is killed. */
+const WITH_PARENT = ['setpriv', '--pdeathsig', 'KILL'];
 const TIMEOUT_MS = 50_000;
 
 const running = new Set<Program>();
@@ -40,6 +42,7 @@ export class Program {
 
   constructor(name: string, options: ProgramOptions = {}) {
     const [command = '', ...args] = [
+      ...WITH_PARENT,
       ...(options.under ?? []),
       process.execPath,
       ...(options.node ?? []),
