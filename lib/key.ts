@@ -164,6 +164,8 @@ export function writeKey(record: RecordWriter, name: string, key: FlowKey): Writ
   if (typeof key !== 'object' || (key as unknown) === null) throw mustBe(name, 'an object', key);
   const { orig, reply, family, zone } = key;
   const side = orig === undefined ? 'reply' : 'orig';
+  // A null beside a reply is a mistake, not an absence.
+  // eslint-disable-next-line @typescript-eslint/prefer-nullish-coalescing
   const tuple = orig === undefined ? reply : orig;
   if (tuple === undefined) throw new TypeError(`${name}.orig or ${name}.reply is missing`);
   const protonum = protocolOf(name, key);
