@@ -179,6 +179,8 @@ export class Control {
     );
     const reader = this.#read(this.#subscriptions, subscription, context, request.signal);
     const outcome = await this.#started(subscription, reader);
+    // Ended by its signal meanwhile: this throws the reason.
+    if (reader.ended) await reader.next();
     if (outcome[0] === 0) return { reader, native: subscription };
     reader.close();
     throw errorOf(outcome, context);

@@ -12,7 +12,7 @@ import {
   type Place,
   type WideField,
 } from './filter';
-import { mustBe, oneOf, string } from './options';
+import { isPlain, mustBe, oneOf, string } from './options';
 import { protocolNumber } from './protocol';
 import { stateCodes } from './state';
 import { Status, statusBit } from './status';
@@ -33,19 +33,23 @@ function membersOf(
   value: unknown,
   known: ReadonlyMap<string, unknown>,
 ): [string, unknown][] {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+  if (typeof value !== 'object' || value === null || !isPlain(value)) {
     throw mustBe(name, 'an object', value);
   }
-  return Object.keys(value).map((key) => {
-    if (!known.has(key)) {
-      throw new TypeError(`${name}.${key} is not known; known are ${[...known.keys()].join(', ')}`);
-    }
-    const member = (value as Record<string, unknown>)[key];
-    if (member === undefined) {
-      throw new TypeError(`${name}.${key} is undefined: leave it out, or give it a value`);
-    }
-    return [key, member];
-  });
+  return Reflect.ownKeys(value)
+    .map(String)
+    .map((key) => {
+      if (!known.has(key)) {
+        throw new TypeError(
+          `${name}.${key} is not known; known are ${[...known.keys()].join(', ')}`,
+        );
+      }
+      const member = (value as Record<string, unknown>)[key];
+      if (member === undefined) {
+        throw new TypeError(`${name}.${key} is undefined: leave it out, or give it a value`);
+      }
+      return [key, member];
+    });
 }
 
 function object(parsers: Readonly<Record<string, Parse>>): Parse {
@@ -60,7 +64,8 @@ function object(parsers: Readonly<Record<string, Parse>>): Parse {
 }
 
 function list(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : [value];
+  // A hole becomes undefined, which is refused like any other.
+  return Array.isArray(value) ? Array.from(value as unknown[]) : [value];
 }
 
 /** Sorted, and those that touch made one. */
@@ -109,7 +114,7 @@ function ranges(name: string, value: unknown, max: bigint): Range<bigint>[] {
     const number = wholeNumber(name, value, max);
     return [[number, number]];
   }
-  const items = value.map((item: unknown, index): Range<bigint> => {
+  const items = list(value).map((item, index): Range<bigint> => {
     const at = `${name}[${index}]`;
     if (Array.isArray(item)) return range(at, item, max);
     const number = wholeNumber(at, item, max);
@@ -240,7 +245,7 @@ function each(parse: Parse): Parse {
   return (name, value) =>
     anyOf(
       Array.isArray(value)
-        ? value.map((item: unknown, index) => parse(`${name}[${index}]`, item))
+        ? list(value).map((item, index) => parse(`${name}[${index}]`, item))
         : [parse(name, value)],
     );
 }
@@ -264,6 +269,9 @@ function bitsOf(name: string, value: unknown): number {
 function statusMask(wanted: 'all' | 'none'): Parse {
   return (name, value) => {
     const bits = bitsOf(name, value);
+    // A list that came out empty by mistake would match everything; bits that are 0 were meant.
+    if (Array.isArray(value) && value.length === 0)
+      throw new TypeError(`${name} must not be empty`);
     if (bits === 0) return EVERYTHING;
     const text = `${shortName(name)} ${statusText(value)}`;
     return { kind: 'mask', field: 'status', value: wanted === 'all' ? bits : 0, mask: bits, text };
@@ -363,7 +371,7 @@ function direction(side: 'orig' | 'reply'): Parse {
 function filters(combine: (nodes: readonly Node[]) => Node): Parse {
   return (name, value) => {
     if (!Array.isArray(value)) throw mustBe(name, 'an array of filters', value);
-    return combine(value.map((item: unknown, index) => parse(`${name}[${index}]`, item)));
+    return combine(list(value).map((item, index) => parse(`${name}[${index}]`, item)));
   };
 }
 

@@ -251,11 +251,13 @@ export class Mutations {
   async flush(given?: FlushOptions): Promise<void> {
     const known = options('options', given, ['family', 'zone', 'mark']);
     // An option that is there but undefined was meant to narrow the flush.
-    for (const [name, value] of Object.entries(known)) {
-      if ((value as unknown) === undefined)
+    for (const name of ['family', 'zone', 'mark'] as const) {
+      const value: unknown = known[name];
+      if (!Object.hasOwn(known, name)) continue;
+      if (value === undefined)
         throw new TypeError(`options.${name} is undefined: leave it out, or give it a value`);
     }
-    if (Object.keys(known).length === 0) {
+    if (Reflect.ownKeys(known).length === 0) {
       await this.#control.ask('flush the table', (answer) => {
         this.#control.native.flush(answer);
       });

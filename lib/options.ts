@@ -47,6 +47,12 @@ export function oneOf<T extends string>(name: string, value: unknown, allowed: r
   return found;
 }
 
+/** An object literal, of this realm or another: a Map or an instance of a class would seem empty. */
+export function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
 /** An object whose properties are all among `known`: a misspelt option must not be ignored. */
 export function options<T extends object>(
   name: string,
@@ -54,11 +60,11 @@ export function options<T extends object>(
   known: readonly (keyof T & string)[],
 ): Partial<T> {
   if (value === undefined) return {};
-  if (typeof value !== 'object' || (value as unknown) === null || Array.isArray(value)) {
+  if (typeof value !== 'object' || (value as unknown) === null || !isPlain(value)) {
     throw mustBe(name, 'an object', value);
   }
-  for (const key of Object.keys(value)) {
-    if (!(known as readonly string[]).includes(key)) {
+  for (const key of Reflect.ownKeys(value).map(String)) {
+    if (!(known as readonly string[]).includes(key) || !Object.keys(value).includes(key)) {
       throw new TypeError(`${name}.${key} is not known; known are ${known.join(', ')}`);
     }
   }

@@ -109,6 +109,9 @@ describe(`${MANY} flows flushed at once`, () => {
  * How many are missing at each gap can be told while a buffer may be enlarged beyond the limit; an ordinary
  * user's busy machine may count some of an overrun to the one that came just before.
  */
+// Where the reader loses its processor between two overruns, the first gap may tell of drops of the second.
+jest.retryTimes(2);
+
 describe('a gap stands where events are missing', () => {
   const [first] = processors();
   const last = processors().at(-1);
