@@ -2,7 +2,7 @@
 import { type Family, familyNumber, familyOf } from './address';
 import { type FlowKey, protocolOf, type TupleLike, writeTuple } from './key';
 import { ExpectationHas, ExpectationOffset } from './layout';
-import { integer, mustBe, oneOf, optionalInteger, options, string } from './options';
+import { integer, mustBe, oneOf, optionalInteger, options, refuseUnknown, string } from './options';
 import { type PortKind, portKind } from './protocol';
 import { EXPECTATION, type RecordWriter, singleRecord } from './record-writer';
 
@@ -66,11 +66,6 @@ export const SOURCE_PORT: Readonly<Record<PortKind, 'sport' | 'srckey' | 'icmpId
   icmp: 'icmpId',
   none: undefined,
 };
-
-/** Refuses members that nobody knows: a misspelt one would make the rest match more. */
-export function refuseUnknown(name: string, value: object, known: readonly string[]): void {
-  options<object>(name, value, known as readonly never[]);
-}
 
 /** The members of a tuple, each read once; its zone is not among them. */
 export function tupleMembers(tuple: TupleLike): TupleLike {

@@ -14,7 +14,6 @@ import {
   type ExpectedTuple,
   EXPECTATION_MEMBERS,
   type MasterKey,
-  refuseUnknown,
   SOURCE_PORT,
   writeExpected,
   writeMaster,
@@ -22,7 +21,7 @@ import {
 } from './expectation-key';
 import { type TupleLike, writeTuple } from './key';
 import { ExpectationHas, ExpectationOffset, TailType } from './layout';
-import { integer, mustBe, oneOf, options, string } from './options';
+import { integer, mustBe, oneOf, options, refuseUnknown, string } from './options';
 import { portKind, protocolName } from './protocol';
 import type { RecordWriter } from './record-writer';
 

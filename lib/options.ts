@@ -53,7 +53,17 @@ export function isPlain(value: object): boolean {
   return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
-/** An object whose properties are all among `known`: a misspelt option must not be ignored. */
+/** Refuses members that nobody knows, and such as enumeration would pass over: a misspelt one must not be ignored. */
+export function refuseUnknown(name: string, value: object, known: readonly string[]): void {
+  if (Array.isArray(value)) throw mustBe(name, 'an object', value);
+  for (const key of Reflect.ownKeys(value).map(String)) {
+    if (!known.includes(key) || !Object.keys(value).includes(key)) {
+      throw new TypeError(`${name}.${key} is not known; known are ${known.join(', ')}`);
+    }
+  }
+}
+
+/** An object whose properties are all among `known`. */
 export function options<T extends object>(
   name: string,
   value: T | undefined,
@@ -63,11 +73,7 @@ export function options<T extends object>(
   if (typeof value !== 'object' || (value as unknown) === null || !isPlain(value)) {
     throw mustBe(name, 'an object', value);
   }
-  for (const key of Reflect.ownKeys(value).map(String)) {
-    if (!(known as readonly string[]).includes(key) || !Object.keys(value).includes(key)) {
-      throw new TypeError(`${name}.${key} is not known; known are ${known.join(', ')}`);
-    }
-  }
+  refuseUnknown(name, value, known);
   return value;
 }
 
