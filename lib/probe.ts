@@ -9,13 +9,12 @@ import { Control } from './control';
 import { AF_INET, AF_INET6 } from './address';
 import { FlowHas, FlowOffset, TupleHas, TupleOffset } from './layout';
 import { Mutations } from './mutations';
+import { IPPROTO_SCTP, IPPROTO_UDP } from './protocol';
 import { type KernelFacts, type KernelPart, learnFacts } from './plan';
 import { BatchWriter, type RecordWriter } from './record-writer';
 
 const LIST = 1;
 const TIMEOUT = 60;
-const IPPROTO_UDP = 17;
-const IPPROTO_SCTP = 132;
 
 const UDP = { protocol: 'udp', timeout: TIMEOUT } as const;
 const SCTP = { protocol: 'sctp', timeout: TIMEOUT, state: 'ESTABLISHED' } as const;
