@@ -1,6 +1,6 @@
 import { type Family, familyNumber, familyOf } from './address';
 import { FlowHas, FlowOffset, TupleHas, TupleOffset } from './layout';
-import { integer, mustBe, oneOf, optionalInteger, string } from './options';
+import { integer, mustBe, oneOf, optionalInteger, refuseUnknown, string } from './options';
 import { IPPROTO_DCCP, portKind, protocolName, protocolNumber } from './protocol';
 import { type RecordWriter, singleRecord, type TupleWriter } from './record-writer';
 
@@ -32,6 +32,7 @@ export interface FlowKey {
   protocol?: string | undefined;
   protonum?: number | undefined;
   orig?: TupleKey | TupleLike | undefined;
+  /** A reply that alone has a zone is used before `orig`. */
   reply?: TupleKey | TupleLike | undefined;
   zone?: number | undefined;
   /**
@@ -46,6 +47,18 @@ export type TupleLike = { [Name in keyof TupleKey]?: TupleKey[Name] | undefined 
 
 const U8 = 0xff;
 const U16 = 0xffff;
+
+/** The members of a new flow, of a `Flow` and of its JSON: what is meant for the one may be had from another. */
+export const FLOW_MEMBERS = [
+  'family', 'protocol', 'protonum', 'orig', 'reply', 'zone', 'id', 'timeout', 'status', 'statusFlags', 'mark',
+  'secmark', 'secctx', 'labels', 'helper', 'helperInfo', 'master', 'nat', 'state', 'tcp', 'sctp', 'dccp',
+  'seqAdjust', 'synproxy', 'timestamps', 'use',
+]; // prettier-ignore
+const TUPLE_MEMBERS = [
+  'src', 'dst', 'sport', 'dport', 'icmpType', 'icmpCode', 'icmpId', 'srckey', 'dstkey', 'zone', 'packets',
+  'bytes',
+]; // prettier-ignore
+export const MASTER_MEMBERS = [...TUPLE_MEMBERS, 'protocol', 'protonum'];
 const FAMILIES = ['ipv4', 'ipv6'] as const;
 
 function address(name: string, value: unknown, family: Family | undefined): [string, Family] {
@@ -103,9 +116,11 @@ export function writeTuple(
   tuple: TupleLike,
   protonum: number,
   wantedFamily: Family | undefined,
+  known: readonly string[] = TUPLE_MEMBERS,
 ): Family {
   if (typeof tuple !== 'object' || (tuple as unknown) === null)
     throw mustBe(name, 'an object', tuple);
+  refuseUnknown(name, tuple, known);
   const [src, family] = address(`${name}.src`, tuple.src, wantedFamily);
   const [dst] = address(`${name}.dst`, tuple.dst, family);
   const values = memberValues(name, tuple, protonum);
@@ -159,23 +174,45 @@ export function writeZone(record: RecordWriter, name: string, zone: unknown): vo
   record.has(FlowHas.zone);
 }
 
-/** Writes what identifies a flow; throws a TypeError or RangeError that names what is wrong in it. */
-export function writeKey(record: RecordWriter, name: string, key: FlowKey): WrittenKey {
+type Side = 'orig' | 'reply';
+
+/**
+ * The direction that names the flow. Of two the original one, but for a flow whose reply alone has a zone: what
+ * the original is called without a zone, another flow's reply may be called too.
+ */
+function sideOf(name: string, { orig, reply }: FlowKey): Side {
+  if (orig === undefined && reply === undefined)
+    throw new TypeError(`${name}.orig or ${name}.reply is missing`);
+  if (orig === undefined) return 'reply';
+  // What is no object is refused where it is written.
+  const zones = [orig, reply].map((tuple) => (tuple as TupleLike | null | undefined)?.zone);
+  return zones[0] === undefined && zones[1] !== undefined ? 'reply' : 'orig';
+}
+
+/**
+ * Writes what identifies a flow, by the tuple of `wanted` or the one that names it best; throws a TypeError or
+ * RangeError that names what is wrong in it.
+ */
+export function writeKey(
+  record: RecordWriter,
+  name: string,
+  key: FlowKey,
+  wanted?: Side,
+): WrittenKey {
   if (typeof key !== 'object' || (key as unknown) === null) throw mustBe(name, 'an object', key);
-  const { orig, reply, family, zone } = key;
-  const side = orig === undefined ? 'reply' : 'orig';
-  // A null beside a reply is a mistake, not an absence.
-  // eslint-disable-next-line @typescript-eslint/prefer-nullish-coalescing
-  const tuple = orig === undefined ? reply : orig;
-  if (tuple === undefined) throw new TypeError(`${name}.orig or ${name}.reply is missing`);
+  refuseUnknown(name, key, FLOW_MEMBERS);
+  const { family, zone } = key;
+  const side = wanted ?? sideOf(name, key);
+  const tuple = key[side];
+  if (tuple === undefined) throw new TypeError(`${name}.${side} is missing`);
   const protonum = protocolOf(name, key);
-  const wanted = family === undefined ? undefined : oneOf(`${name}.family`, family, FAMILIES);
+  const said = family === undefined ? undefined : oneOf(`${name}.family`, family, FAMILIES);
   const found = writeTuple(
     record.tuple(FlowOffset[side]),
     `${name}.${side}`,
     tuple,
     protonum,
-    wanted,
+    said,
   );
   record.u8(FlowOffset.family, familyNumber(found));
   record.has(FlowHas[side]);

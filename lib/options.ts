@@ -34,6 +34,11 @@ export function optionalBoolean(name: string, value: unknown): boolean | undefin
   return value;
 }
 
+export function optionalFunction<T>(name: string, value: T): T {
+  if (value !== undefined && typeof value !== 'function') throw mustBe(name, 'a function', value);
+  return value;
+}
+
 export function string(name: string, value: unknown): string {
   if (typeof value !== 'string') throw mustBe(name, 'a string', value);
   return value;
@@ -66,7 +71,7 @@ export function plainObject(name: string, value: unknown): object {
 export function refuseUnknown(name: string, value: object, known: readonly string[]): void {
   if (Array.isArray(value)) throw mustBe(name, 'an object', value);
   for (const key of Reflect.ownKeys(value).map(String)) {
-    if (!known.includes(key) || !Object.keys(value).includes(key)) {
+    if (!known.includes(key) || !Object.prototype.propertyIsEnumerable.call(value, key)) {
       throw new TypeError(`${name}.${key} is not known; known are ${known.join(', ')}`);
     }
   }

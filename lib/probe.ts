@@ -4,7 +4,7 @@
  */
 import { FlowBatch } from './batch';
 import type { BatchReader } from './batch-reader';
-import type { NewFlow } from './changes';
+import type { NewFlow } from './new-flow';
 import { Control } from './control';
 import { AF_INET, AF_INET6 } from './address';
 import { FlowHas, FlowOffset, TupleHas, TupleOffset } from './layout';
