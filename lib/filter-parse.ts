@@ -27,7 +27,10 @@ const MAX_LABEL = 127;
 type Range<T> = readonly [from: T, to: T];
 type Parse = (name: string, value: unknown) => Node;
 
-/** The own members of an object, each read once, and none of them unknown or undefined. */
+/**
+ * The own members of an object, each read once, and none of them unknown, undefined, or hidden: what a copy of
+ * the filter would lack is most likely not meant.
+ */
 function membersOf(
   name: string,
   value: unknown,
@@ -41,6 +44,9 @@ function membersOf(
         throw new TypeError(
           `${name}.${key} is not known; known are ${[...known.keys()].join(', ')}`,
         );
+      }
+      if (!Object.prototype.propertyIsEnumerable.call(given, key)) {
+        throw new TypeError(`${name}.${key} is not enumerable`);
       }
       const member = given[key];
       if (member === undefined) {

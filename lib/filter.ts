@@ -143,16 +143,9 @@ export function isNothing(node: Node): boolean {
   return node.kind === 'any' && node.nodes.length === 0;
 }
 
-/** Of what every flow has a value for: all that there are. */
-const LIMITS: Partial<Record<NumberField, number>> = {
-  protonum: 0xff,
-  zone: 0xffff,
-  id: 0xffff_ffff,
-};
-
 /**
- * Whether it says nothing of a flow that is listed, however it is written: no bits of a mark, every zone. Of
- * events it may say something still, since not every one has a mark.
+ * Whether it says nothing of a flow that is listed. Of events no bits of the mark do say something: not every one
+ * has a mark.
  */
 export function matchesAll(node: Node): boolean {
   switch (node.kind) {
@@ -162,10 +155,6 @@ export function matchesAll(node: Node): boolean {
       return node.nodes.some(matchesAll);
     case 'mask':
       return node.mask === 0;
-    case 'number': {
-      const [from, to] = node.ranges[0] ?? [];
-      return from === 0 && to === LIMITS[node.field];
-    }
     default:
       return false;
   }
