@@ -3,7 +3,7 @@ import type { State } from './state';
 import type { StatusFlag } from './status';
 
 /**
- * A number, an inclusive range `[from, to]` (`Infinity` is no limit), or a list of numbers and ranges. An
+ * A number, an inclusive range `[from, to]` (`to` may be `Infinity`), or a list of numbers and ranges. An
  * array of two numbers is always a range: as a list write `[80, 443, 443]` or `[[80, 80], [443, 443]]`.
  */
 export type Numbers =

@@ -11,6 +11,7 @@ import { Protonum, udpDatagram } from '../support/packets';
 import { matchesReference } from '../support/reference-filter';
 import { syntheticTuple, testing } from '../support/testing';
 import { sendPacket } from '../support/traffic';
+import { waitFor } from '../support/wait';
 
 // The time of a listing grows with all the flows of the machine.
 jest.setTimeout(300_000);
@@ -625,6 +626,22 @@ describe('events, whose filters the kernel runs on the socket', () => {
     expect(await tellPlaces(filter, ...given)).toEqual([]);
     const rest = { ...filter, and: [] };
     expect(await tellPlaces(rest, ...given)).toEqual([1]);
+  });
+
+  test('that a socket has no memory for are matched all the same', async () => {
+    const odd = Array.from({ length: 256 }, (_, index) => 2 * index + 1);
+    const before = namespace.sysctl('net.core.optmem_max');
+    namespace.sysctl('net.core.optmem_max', 1000);
+    const events = await ct.events({ protocol: 'tcp', orig: { dport: odd } }, { types: ['new'] });
+    namespace.sysctl('net.core.optmem_max', before);
+    try {
+      make(...[1, 2, 3, 513].map((dport): Given => ({ protonum: 6, dport })));
+      // All of them come, so that the kernel has left out none.
+      await waitFor('four events', () => events.statistics().received === 4);
+      expect(events.statistics()).toMatchObject({ filtered: 2, queued: 2 });
+    } finally {
+      events.close();
+    }
   });
 
   test('of one family leave out the other', async () => {

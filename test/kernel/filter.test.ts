@@ -6,7 +6,7 @@ import fc from 'fast-check';
 
 import { parseFilter } from '../../lib/filter-parse';
 import { Flow } from '../../lib/flow';
-import { Conntrack, type DirectionData, type Filter, type FlowData } from '../../lib/index';
+import { Conntrack, type Filter, type FlowData } from '../../lib/index';
 import { FlowOffset } from '../../lib/layout';
 import { type KernelFacts, type KernelPart, learnFacts, planOf } from '../../lib/plan';
 import { arbitraryFilter, leafNames } from '../support/arbitrary-filter';
