@@ -4,7 +4,7 @@ import { flowAt } from './batch';
 import { changedStatus, type FlowChanges, type StatusDelta, writeChanges } from './changes';
 import type { Control } from './control';
 import { ConntrackError, errorOf, type Outcome } from './errors';
-import { type Filter, isEverything, type Node } from './filter';
+import { type Filter, matchesAll, type Node } from './filter';
 import { parseFilter } from './filter-parse';
 import { compileFilter } from './filter-program';
 import type { Flow } from './flow';
@@ -167,7 +167,7 @@ function turnOfTheLoop(): Promise<void> {
 
 /** Refuses a filter that would match every flow: most likely one that a mistake made empty. */
 function refuseEverything(tree: Node, call: string): void {
-  if (!isEverything(tree)) return;
+  if (!matchesAll(tree)) return;
   throw new TypeError(
     `filter matches every flow, which ${call}() refuses; flush() empties a table`,
   );
@@ -274,7 +274,7 @@ export class Mutations {
       return;
     }
     // The kernel ignores each of these in some of its versions, and then flushes more than was asked.
-    const tree = parseFilter(known);
+    const tree = parseFilter(known, 'options');
     const { errors, failed } = await this.#deleteTree(tree, {}, false);
     if (failed > 0)
       throw (

@@ -52,10 +52,19 @@ export function oneOf<T extends string>(name: string, value: unknown, allowed: r
   return found;
 }
 
-/** An object literal, of this realm or another: a Map or an instance of a class would seem empty. */
-export function isPlain(value: object): boolean {
+/** Of an object literal, of this realm or another. */
+function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
+/** Refuses what would seem to be an object without members: a Map, an instance of a class. */
+export function plainObject(name: string, value: unknown): object {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw mustBe(name, 'an object', value);
+  }
+  if (!isPlain(value)) throw new TypeError(`${name} must be a plain object`);
+  return value;
 }
 
 /** Refuses members that nobody knows, and such as enumeration would pass over: a misspelt one must not be ignored. */
@@ -72,18 +81,19 @@ export function unknownMember(name: string, key: string, known: Iterable<string>
   return new TypeError(`${name}.${key} is not known; known are ${[...known].join(', ')}`);
 }
 
-/** An object whose properties are all among `known`. */
+/**
+ * An object whose properties are all among `known`: a copy, so that each is read once, and that nothing which
+ * others put into Object.prototype is taken for one of them.
+ */
 export function options<T extends object>(
   name: string,
   value: T | undefined,
   known: readonly (keyof T & string)[],
 ): Partial<T> {
-  if (value === undefined) return {};
-  if (typeof value !== 'object' || (value as unknown) === null || !isPlain(value)) {
-    throw mustBe(name, 'an object', value);
-  }
-  refuseUnknown(name, value, known);
-  return value;
+  const own = Object.create(null) as Partial<T>;
+  if (value === undefined) return own;
+  refuseUnknown(name, plainObject(name, value), known);
+  return Object.assign(own, value);
 }
 
 export function optionalSignal(name: string, value: unknown): AbortSignal | undefined {

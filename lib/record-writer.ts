@@ -218,6 +218,13 @@ export class TupleWriter {
     this.#flag(flag);
   }
 
+  /** An IPv6 address as a number. */
+  ipv6(offset: number, flag: number, value: bigint): void {
+    this.#view.setBigUint64(this.#at + offset, value >> 64n);
+    this.#view.setBigUint64(this.#at + offset + 8, value & 0xffff_ffff_ffff_ffffn);
+    this.#flag(flag);
+  }
+
   u16(offset: number, flag: number, value: number | undefined): void {
     if (value === undefined) return;
     this.#view.setUint16(this.#at + offset, value, LITTLE);
