@@ -11,16 +11,16 @@ import {
 import { Flow, type SeqAdjust, type Synproxy } from './flow';
 import {
   FLOW_MEMBERS,
-  MASTER_MEMBERS,
   protocolOf,
+  refuseStrangers,
   type TupleKey,
   type TupleLike,
   writeKey,
   writeTuple,
 } from './key';
-import { FlowHas, FlowOffset, TailType, TUPLE_SIZE } from './layout';
+import { FlowHas, FlowOffset, TailType, TUPLE_SIZE, TupleHas, TupleOffset } from './layout';
 import { type Nat, natOf, writeNat } from './nat';
-import { integer, mustBe, refuseUnknown } from './options';
+import { integer, mustBe } from './options';
 import { IPPROTO_ICMP, IPPROTO_ICMPV6 } from './protocol';
 import { type ProtocolDetails, writeProtoinfo } from './protoinfo';
 import { type RecordWriter, TupleWriter } from './record-writer';
@@ -72,12 +72,7 @@ const ICMP_REPLY: Readonly<Record<number, number>> = {
 };
 const ICMPV6_REPLY: Readonly<Record<number, number>> = { 128: 129, 129: 128, 139: 140, 140: 139 };
 
-function replyIcmpType(
-  name: string,
-  type: number | undefined,
-  protonum: number,
-): number | undefined {
-  if (type === undefined) return undefined;
+function replyIcmpType(name: string, type: number, protonum: number): number {
   const reply = (protonum === IPPROTO_ICMPV6 ? ICMPV6_REPLY : ICMP_REPLY)[type];
   if (reply === undefined) {
     throw new RangeError(`${name}.icmpType must be that of a query or its reply, not ${type}`);
@@ -85,21 +80,17 @@ function replyIcmpType(
   return reply;
 }
 
-/** A tuple the other way round; the kernel takes a zone of its own on one side only. */
-function reversed(name: string, tuple: TupleLike, protonum: number): TupleLike {
-  const { src, dst, sport, dport, icmpType, icmpCode, icmpId, srckey, dstkey } = tuple;
-  const icmp = protonum === IPPROTO_ICMP || protonum === IPPROTO_ICMPV6;
-  return {
-    src: dst,
-    dst: src,
-    sport: dport,
-    dport: sport,
-    icmpType: icmp ? replyIcmpType(name, icmpType, protonum) : icmpType,
-    icmpCode,
-    icmpId,
-    srckey: dstkey,
-    dstkey: srckey,
-  };
+/** Writes the original, which is written, the other way round; the kernel takes a zone of one side only. */
+function writeReversed(
+  record: RecordWriter,
+  name: string,
+  orig: TupleLike,
+  protonum: number,
+): void {
+  record.reverseTuple(FlowOffset.orig, FlowOffset.reply);
+  if (protonum !== IPPROTO_ICMP && protonum !== IPPROTO_ICMPV6) return;
+  const { icmpType = 0 } = orig;
+  record.u8(FlowOffset.reply + TupleOffset.icmpType, replyIcmpType(name, icmpType, protonum));
 }
 
 function writeMaster(
@@ -114,14 +105,26 @@ function writeMaster(
   const { protocol, protonum: number } = master;
   const own = protocol === undefined && number === undefined ? protonum : protocolOf(name, master);
   const payload = record.tail(TailType.master, TUPLE_SIZE);
-  writeTuple(new TupleWriter(payload, 0), name, master, own, family, MASTER_MEMBERS);
+  writeTuple(new TupleWriter(payload, 0), name, master, own, family, ['protocol', 'protonum']);
 }
 
-/** The reply that a flow is made with, from which the kernel's NAT goes on. */
-function replyOf(name: string, flow: NewFlow, protonum: number, derived: boolean): TupleLike {
-  const { orig, reply } = flow;
-  if (reply !== undefined && !derived) return reply;
-  return { ...reversed(`${name}.orig`, orig, protonum), zone: reply?.zone };
+/** Writes the reply that a flow is made with, from which the kernel's NAT goes on. */
+function writeReply(
+  record: RecordWriter,
+  name: string,
+  { orig, reply }: NewFlow,
+  protonum: number,
+  family: Family,
+  derived: boolean,
+): void {
+  record.has(FlowHas.reply);
+  const writer = record.tuple(FlowOffset.reply);
+  if (reply !== undefined && !derived) {
+    writeTuple(writer, `${name}.reply`, reply, protonum, family);
+    return;
+  }
+  writeReversed(record, `${name}.orig`, orig, protonum);
+  writer.u16(TupleOffset.zone, TupleHas.zone, reply?.zone);
 }
 
 /** What writeNewFlow() does about NAT that is told by the status alone. */
@@ -145,15 +148,13 @@ export function writeNewFlow(
   listed: ListedNat = 'make',
 ): boolean {
   if (typeof flow !== 'object' || (flow as unknown) === null) throw mustBe(name, 'an object', flow);
-  if (!(flow instanceof Flow)) refuseUnknown(name, flow, FLOW_MEMBERS);
+  if (!(flow instanceof Flow)) refuseStrangers(name, flow, FLOW_MEMBERS);
   if ((flow.orig as unknown) === undefined) throw new TypeError(`${name}.orig is missing`);
   const { timeout, mark, labels, helper, master, seqAdjust, synproxy, status: given = 0 } = flow;
   const status = statusBits(`${name}.status`, given);
   const { protonum, family } = writeKey(record, name, flow, 'orig');
   const derived = listedNat(flow, status, listed);
-  const reply = replyOf(name, flow, protonum, derived !== undefined);
-  writeTuple(record.tuple(FlowOffset.reply), `${name}.reply`, reply, protonum, family);
-  record.has(FlowHas.reply);
+  writeReply(record, name, flow, protonum, family, derived !== undefined);
   if (timeout === undefined)
     throw new TypeError(`${name}.timeout is missing: seconds until it expires`);
   const seconds = integer(`${name}.timeout`, timeout, 0, U32);

@@ -72,9 +72,13 @@ export function refuseUnknown(name: string, value: object, known: readonly strin
   if (Array.isArray(value)) throw mustBe(name, 'an object', value);
   for (const key of Reflect.ownKeys(value).map(String)) {
     if (!known.includes(key) || !Object.prototype.propertyIsEnumerable.call(value, key)) {
-      throw new TypeError(`${name}.${key} is not known; known are ${known.join(', ')}`);
+      throw unknownMember(name, key, known);
     }
   }
+}
+
+export function unknownMember(name: string, key: string, known: Iterable<string>): TypeError {
+  return new TypeError(`${name}.${key} is not known; known are ${[...known].join(', ')}`);
 }
 
 /**

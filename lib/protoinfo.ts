@@ -4,7 +4,7 @@ import { FlowHas, FlowOffset, Protoinfo, TailType } from './layout';
 import { integer, mustBe, options, string } from './options';
 import { protocolName } from './protocol';
 import type { RecordWriter } from './record-writer';
-import { stateCodes } from './state';
+import { stateNumber } from './state';
 
 const U8 = 0xff;
 const U32 = 0xffff_ffff;
@@ -39,23 +39,20 @@ function optionalInteger(name: string, value: unknown, max: number): number | un
   return value === undefined ? undefined : integer(name, value, 0, max);
 }
 
-function stateNumber(name: string, value: unknown, protoinfo: number): number {
+function numberOfState(name: string, value: unknown, protoinfo: number): number {
   const text = string(name, value).toUpperCase();
-  const number = stateCodes(text).find((code) => code.protoinfo === protoinfo)?.state;
-  if (number !== undefined) return number;
+  const named = stateNumber(protoinfo, text);
+  if (named !== undefined) return named;
   if (/^\d{1,3}$/.test(text)) return integer(name, Number(text), 0, U8);
   throw mustBe(name, 'a state of this protocol', value);
 }
 
 /** The state, which may be said in two places. */
 function stateOf(name: string, kind: Kind, short: unknown, own: unknown): number | undefined {
-  const numbers = [
-    [`${name}.state`, short],
-    [`${name}.${kind}.state`, own],
-  ].map(([at, value]) =>
-    value === undefined ? undefined : stateNumber(at as string, value, Protoinfo[kind]),
-  );
-  const [first, second] = numbers;
+  const protoinfo = Protoinfo[kind];
+  const first = short === undefined ? undefined : numberOfState(`${name}.state`, short, protoinfo);
+  const second =
+    own === undefined ? undefined : numberOfState(`${name}.${kind}.state`, own, protoinfo);
   if (first !== undefined && second !== undefined && first !== second) {
     throw new TypeError(
       `${name}.state is ${String(short)}, but ${name}.${kind}.state is ${String(own)}`,
@@ -182,13 +179,14 @@ function kindOf(
   details: ProtocolDetails,
   protonum: number | undefined,
 ): Kind | undefined {
-  const given = KINDS.filter((kind) => details[kind] !== undefined);
-  if (given.length > 1)
-    throw new TypeError(`${name} must have one of tcp, sctp and dccp, not several`);
-  if (details.state === undefined || protonum === undefined) return given[0];
+  const { state, tcp, sctp, dccp } = details;
+  const count = Number(tcp !== undefined) + Number(sctp !== undefined) + Number(dccp !== undefined);
+  if (count > 1) throw new TypeError(`${name} must have one of tcp, sctp and dccp, not several`);
+  const given = count === 0 ? undefined : KINDS.find((kind) => details[kind] !== undefined);
+  if (state === undefined || protonum === undefined) return given;
   const own = PROTOINFO[protonum];
   if (own === undefined) throw doesNotGo(`${name}.state`, protonum);
-  return given[0] ?? own;
+  return given ?? own;
 }
 
 /** Writes it; `protonum` is undefined where it is for flows of any protocol. */
@@ -201,12 +199,17 @@ export function writeProtoinfo(
 ): void {
   const kind = kindOf(name, details, protonum);
   if (kind === undefined) return;
-  const { tcp = {}, sctp = {}, dccp = {} } = details;
+  const info = details[kind];
   // A member that is no object is refused where its members are checked.
-  const own: unknown = (details[kind] as { state?: unknown } | null | undefined)?.state;
+  const own: unknown = (info as { state?: unknown } | null | undefined)?.state;
   const state = stateOf(name, kind, details.state, own);
-  const at = `${name}.${kind}`;
   record.u8(FlowOffset.protoinfo, Protoinfo[kind]);
+  if (info === undefined && kind !== 'sctp') {
+    record.optionalU8(FlowOffset.state, FlowHas.state, state);
+    return;
+  }
+  const { tcp = {}, sctp = {}, dccp = {} } = details;
+  const at = `${name}.${kind}`;
   if (kind === 'tcp') writeTcp(record, at, tcp, state, purpose);
   if (kind === 'sctp') writeSctp(record, at, sctp, state, purpose);
   if (kind === 'dccp') writeDccp(record, at, dccp, state);

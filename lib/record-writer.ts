@@ -7,11 +7,14 @@ import {
   ExpectationOffset,
   FLOW_SIZE,
   FlowOffset,
+  TUPLE_SIZE,
+  TupleHas,
   TupleOffset,
 } from './layout';
 
 const LITTLE = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 const TAIL_HEAD = 4;
+const ADDRESS_SIZE = 16;
 
 /** Bytes that grow as they are written. */
 class Tail {
@@ -147,6 +150,21 @@ export class RecordWriter {
   /** The tuple at `offset` of the record. */
   tuple(offset: number): TupleWriter {
     return new TupleWriter(this.#view, this.#at + offset);
+  }
+
+  /** Writes the tuple at `from` the other way round to `to`, without a zone. */
+  reverseTuple(from: number, to: number): void {
+    const bytes = new Uint8Array(this.#view.buffer, this.#view.byteOffset + this.#at);
+    const move = (source: number, target: number, length: number): void => {
+      bytes.copyWithin(to + target, from + source, from + source + length);
+    };
+    move(0, 0, TUPLE_SIZE);
+    move(TupleOffset.src, TupleOffset.dst, ADDRESS_SIZE);
+    move(TupleOffset.dst, TupleOffset.src, ADDRESS_SIZE);
+    move(TupleOffset.sport, TupleOffset.dport, 2);
+    move(TupleOffset.dport, TupleOffset.sport, 2);
+    const presence = this.#view.getUint32(this.#at + to + TupleOffset.presence, LITTLE);
+    this.u32(to + TupleOffset.presence, presence & ~TupleHas.zone);
   }
 
   /** Adds an entry of `size` bytes to the record's tail, to be filled in. */

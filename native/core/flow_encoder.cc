@@ -90,7 +90,8 @@ void put_triple(Request& request, u16 type, const u32 (&values)[kTripleSize]) {
   request.close_nest(nest);
 }
 
-// What the original of such a flow is called without a zone, another flow's reply may be called too.
+// What the original of such a flow is called without a zone, another flow's reply may be called
+// too.
 bool only_reply_has_zone(const FlowRecord& flow) {
   const auto has_zone = [](const TupleRecord& tuple) {
     return (tuple.presence & TupleRecord::kHasZone) != 0;
