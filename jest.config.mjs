@@ -1,12 +1,5 @@
-// Suites of changes and filters that ask more of the library than it does yet; `npm test` leaves them out
-// until it does. One of them runs with: npx jest --testPathIgnorePatterns=build test/kernel/create
-const OPEN = ['kernel/delete-where'];
-
 export default {
-  testPathIgnorePatterns: [
-    '/node_modules/',
-    ...OPEN.map((path) => `<rootDir>/test/${path}\\.test\\.ts$`),
-  ],
+  testPathIgnorePatterns: ['/node_modules/'],
   testEnvironment: 'node',
   testMatch: ['<rootDir>/test/**/*.test.ts'],
   modulePathIgnorePatterns: ['<rootDir>/(build|dist|\\.dist-next|prebuilds)/'],
