@@ -33,11 +33,7 @@ export interface FormatOptions {
   progname?: ((portid: number) => string | undefined) | undefined;
 }
 
-export type FormatItem =
-  | Flow
-  | ConntrackEvent
-  | Expectation
-  | ExpectationEvent;
+export type FormatItem = Flow | ConntrackEvent | Expectation | ExpectationEvent;
 
 export type FormatKind = 'line' | 'xml' | 'save' | 'json';
 
@@ -48,7 +44,12 @@ export interface BatchFormatOptions extends FormatOptions {
 }
 
 const STYLES: Readonly<Record<FormatKind, number>> = { line: 0, xml: 1, save: 2, json: 3 };
-const FLAGS = { extended: 1, id: 2, timestamp: 4, ktimestamp: 8 } as const;
+const FLAGS = [
+  ['extended', 1],
+  ['id', 2],
+  ['timestamp', 4],
+  ['ktimestamp', 8],
+] as const;
 const HIGHEST_LABEL = 127;
 
 /** The text of a map as native code takes it; a map never changes. */
@@ -65,10 +66,7 @@ function labelText(labels: LabelMap): string {
 }
 
 function flagsOf(options: FormatOptions): number {
-  return Object.entries(FLAGS).reduce(
-    (bits, [name, bit]) => (options[name as keyof typeof FLAGS] === true ? bits | bit : bits),
-    0,
-  );
+  return FLAGS.filter(([name]) => options[name] === true).reduce((bits, [, bit]) => bits | bit, 0);
 }
 
 function checkedLabels(labels: LabelMap | undefined): string | undefined {

@@ -57,6 +57,7 @@ export {
   type TcpInfo,
   type Timestamps,
 } from './flow';
+export { format, type FormatItem, type FormatOptions, XML_FRAME } from './format';
 export type {
   Addresses,
   DirectionFilter,

@@ -7,6 +7,7 @@
 #include "format_address.h"
 #include "format_line.h"
 #include "format_names.h"
+#include "format_time.h"
 
 namespace nfconntrack {
 namespace {
@@ -209,7 +210,7 @@ void format_save(FormatBuffer& out, const FlowView& flow, const FormatOptions& o
   format_protocol(out, record.orig.protonum);
   format_protocol_options(out, flow);
   out.chop();
-  if (record.kind != Kind::kFlow) format_portid(out, record.portid, options);
+  if (is_event(record)) format_portid(out, record.portid, options);
 }
 
 }  // namespace nfconntrack
