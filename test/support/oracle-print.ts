@@ -3,8 +3,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import type { EventType, FormatOptions } from '../../lib';
-import { LabelMap } from '../../lib';
+import { format, LabelMap, type EventType, type FormatOptions } from '../../lib';
+import { eventKind } from './ctnetlink';
+import { flowOf } from './oracle';
 import { testing } from './testing';
 
 /** NFCT_T_*, NFCT_O_*, NFCT_OF_* of <libnetfilter_conntrack/libnetfilter_conntrack.h>. */
@@ -65,4 +66,44 @@ export function oraclePrintExpectation(
 ): string {
   const asked = [MESSAGE_TYPE[type], OUTPUT_TYPE[kind], outputFlags(options)] as const;
   return testing.oraclePrintExpectation(message, ...asked).toString();
+}
+
+/**
+ * Compares within one second, since the oracle asks time(2) for the time: what begins within a tick of a
+ * second's begin, or ends in another one, is tried again. `compare` is given the time, in ms.
+ */
+export function withinOneSecond<T>(compare: (now: number) => T): T {
+  const TICK = 20;
+  for (;;) {
+    const start = Date.now();
+    if (start % 1000 < TICK) continue;
+    const result = compare(start);
+    if (Math.floor(Date.now() / 1000) === Math.floor(start / 1000)) return result;
+  }
+}
+
+const EVERYTHING: FormatOptions = { extended: true, id: true, ktimestamp: true };
+
+function printDifference(
+  kind: OracleKind,
+  type: EventType | 'flow',
+  message: Buffer,
+  asked: FormatOptions,
+): string[] {
+  const flow = flowOf(message);
+  const item = type === 'flow' ? flow : { type, flow, time: 0 };
+  return withinOneSecond((now) => {
+    const theirs = oraclePrint(kind, type, message, asked);
+    const ours = format[kind](item, { ...asked, now });
+    return ours === theirs ? [] : [`ours is ${ours}, the oracle's ${theirs}`];
+  });
+}
+
+/** Where our text of a message about a flow is not libnetfilter_conntrack's; mostly []. */
+export function printDifferences(message: Buffer): string[] {
+  return (['line', 'xml'] as const).flatMap((kind) =>
+    (['flow', eventKind(message)] as const).flatMap((type) =>
+      [{}, EVERYTHING].flatMap((options) => printDifference(kind, type, message, options)),
+    ),
+  );
 }

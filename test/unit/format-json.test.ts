@@ -206,7 +206,11 @@ describe('numbers', () => {
 });
 
 describe('gaps', () => {
-  function gapBatch(reasons: number, counts: readonly bigint[], times: readonly bigint[]): EventBatch {
+  function gapBatch(
+    reasons: number,
+    counts: readonly bigint[],
+    times: readonly bigint[],
+  ): EventBatch {
     const batch = eventBatch(message(payload(Family.ipv4)), Kind.gap, 0, 0n);
     const { bytes } = batch.records;
     const view = new DataView(bytes.buffer, bytes.byteOffset);

@@ -15,6 +15,7 @@ import {
   oraclePrint,
   oraclePrintExpectation,
   type OracleKind,
+  withinOneSecond,
 } from '../support/oracle-print';
 import { Protonum } from '../support/packets';
 import { testing } from '../support/testing';
@@ -57,32 +58,15 @@ function batched(kind: OracleKind, type: Type, octets: Buffer, options: FormatOp
   return Buffer.from(formatBatch(new FlowBatch(records), kind, options)).toString();
 }
 
-/**
- * The oracle asks time(2) for the time, which is behind by up to a tick: what begins just after a second has,
- * or ends in another, is tried again.
- */
-function withinOneSecond(compare: (now: number) => () => void): void {
-  const TICK = 20;
-  for (;;) {
-    const start = Date.now();
-    if (start % 1000 < TICK) continue;
-    const check = compare(start);
-    if (Math.floor(Date.now() / 1000) !== Math.floor(start / 1000)) continue;
-    check();
-    return;
-  }
-}
-
 function alike(kind: OracleKind, type: Type, octets: Buffer, asked: FormatOptions): void {
-  withinOneSecond((now) => {
+  const { theirs, ours, inBatch } = withinOneSecond((now) => {
     const theirs = oraclePrint(kind, type, octets, asked, file);
     const ours = single(kind, type, octets, { ...asked, now });
     const inBatch = batched(kind, type, octets, { ...asked, now });
-    return () => {
-      expect(ours).toBe(theirs);
-      expect(inBatch).toBe(`${theirs}\n`);
-    };
+    return { theirs, ours, inBatch };
   });
+  expect(ours).toBe(theirs);
+  expect(inBatch).toBe(`${theirs}\n`);
 }
 
 const OPTIONS = fc.record({
@@ -119,14 +103,12 @@ describe.each(FAMILIES)('any well-formed message of %s', (_, family) => {
 test('the time of an event in XML', () => {
   const [octets] = fc.sample(flowMessage(Family.ipv4, Protonum.udp), 1) as [Buffer];
   const flow = flowOf(octets);
-  withinOneSecond((now) => {
-    const theirs = oraclePrint('xml', 'new', octets, { timestamp: true });
-    const ours = format.xml({ type: 'new', flow, time: now }, { timestamp: true, now });
-    return () => {
-      expect(ours).toBe(theirs);
-      expect(ours).toContain('<when>');
-    };
-  });
+  const [ours, theirs] = withinOneSecond((now) => [
+    format.xml({ type: 'new', flow, time: now }, { timestamp: true, now }),
+    oraclePrint('xml', 'new', octets, { timestamp: true }),
+  ]);
+  expect(ours).toBe(theirs);
+  expect(ours).toContain('<when>');
 });
 
 // Expectations ------------------------------------------------------------------------------------
@@ -159,13 +141,11 @@ describe.each(FAMILIES)('any expectation of %s', (_, family) => {
         (octets, type, timestamp) => {
           for (const kind of ['line', 'xml'] as const) {
             const asked = { timestamp: timestamp && kind === 'xml' };
-            withinOneSecond((now) => {
-              const theirs = oraclePrintExpectation(kind, type, octets, asked);
-              const ours = expectationLine(kind, type, octets, { ...asked, now });
-              return () => {
-                expect(ours).toBe(theirs);
-              };
-            });
+            const [ours, theirs] = withinOneSecond((now) => [
+              expectationLine(kind, type, octets, { ...asked, now }),
+              oraclePrintExpectation(kind, type, octets, asked),
+            ]);
+            expect(ours).toBe(theirs);
           }
         },
       ),
