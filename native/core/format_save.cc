@@ -1,5 +1,6 @@
 #include "format_save.h"
 
+#include <endian.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
@@ -140,13 +141,14 @@ void format_state(FormatBuffer& out, const FlowView& flow) {
   out.character(' ');
 }
 
+// The original takes and prints the tags in network order, as if they were not.
 void format_sctp(FormatBuffer& out, const FlowView& flow) {
   format_state(out, flow);
   if (flow.has(FlowRecord::kHasOrigVtag)) {
-    format_option(out, "--orig-vtag ", flow.record.origVtag);
+    format_option(out, "--orig-vtag ", htobe32(flow.record.origVtag));
   }
   if (flow.has(FlowRecord::kHasReplyVtag)) {
-    format_option(out, "--reply-vtag ", flow.record.replyVtag);
+    format_option(out, "--reply-vtag ", htobe32(flow.record.replyVtag));
   }
 }
 
