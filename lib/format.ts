@@ -11,7 +11,6 @@ import { Kind } from './layout';
 import { LabelMap } from './labels';
 import { native, type NativeFormat } from './native';
 import { mustBe } from './options';
-import type { Records } from './records';
 
 export interface FormatOptions {
   /** Begin a line with the family (`-o extended`). XML always has it. */
@@ -218,13 +217,4 @@ export function formatExpectationEventBatch(
   options: BatchFormatOptions = {},
 ): Uint8Array {
   return native().formatExpectations(batch.records.bytes, ...nativeFormat(kind, options, []));
-}
-
-/** @internal A line of each expectation of native code's batch. */
-export function formatExpectationRecords(
-  records: Records,
-  kind: FormatKind,
-  options: BatchFormatOptions = {},
-): Uint8Array {
-  return native().formatExpectations(records.bytes, ...nativeFormat(kind, options, []));
 }

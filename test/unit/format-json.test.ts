@@ -6,12 +6,7 @@ import { FlowBatch } from '../../lib/batch';
 import { EventBatch } from '../../lib/event';
 import { expectationAt } from '../../lib/expectation';
 import { ExpectationEventBatch } from '../../lib/expectation-event';
-import {
-  formatBatch,
-  formatEventBatch,
-  formatExpectationEventBatch,
-  formatExpectationRecords,
-} from '../../lib/format';
+import { formatBatch, formatEventBatch, formatExpectationEventBatch } from '../../lib/format';
 import { ExpectationOffset, FlowHas, FlowOffset, GapOffset, Kind } from '../../lib/layout';
 import { Records } from '../../lib/records';
 import { expectationMessage, flowMessage } from '../support/arbitrary-message';
@@ -72,7 +67,9 @@ describe.each(FAMILIES)('any message of %s', (_, family) => {
         const records = new Records(testing.decodeExpectation(octets).batch);
         const wanted = JSON.stringify(expectationAt(records, 0));
         expect(format.json(expectationAt(records, 0))).toBe(wanted);
-        expect(text(formatExpectationRecords(records, 'json'))).toBe(`${wanted}\n`);
+        expect(text(formatExpectationEventBatch(new ExpectationEventBatch(records), 'json'))).toBe(
+          `${wanted}\n`,
+        );
       }),
       { numRuns: 100 },
     );

@@ -4,7 +4,8 @@ import fc from 'fast-check';
 import { format, type EventType, type FormatOptions, type LabelMap } from '../../lib';
 import { FlowBatch } from '../../lib/batch';
 import { expectationAt } from '../../lib/expectation';
-import { formatBatch, formatExpectationRecords } from '../../lib/format';
+import { ExpectationEventBatch } from '../../lib/expectation-event';
+import { formatBatch, formatExpectationEventBatch } from '../../lib/format';
 import { FlowOffset, Kind } from '../../lib/layout';
 import { Records } from '../../lib/records';
 import { expectationMessage, flowMessage } from '../support/arbitrary-message';
@@ -123,7 +124,9 @@ function expectationLine(
   const records = new Records(batch);
   const expectation = expectationAt(records, 0);
   if (type === 'flow') {
-    const line = Buffer.from(formatExpectationRecords(records, kind, options)).toString();
+    const line = Buffer.from(
+      formatExpectationEventBatch(new ExpectationEventBatch(records), kind, options),
+    ).toString();
     expect(line).toBe(`${format[kind](expectation, options)}\n`);
     return format[kind](expectation, options);
   }
