@@ -23,7 +23,7 @@ import { CliListener } from '../support/cli-listener';
 import { CLIENT, createMaster, SERVER } from '../support/master';
 import { TestNamespace } from '../support/netns';
 import { closeOpened, openIn } from '../support/opened';
-import { LabelFile } from '../support/oracle-print';
+import { LABEL_NAMES, LabelFile } from '../support/oracle-print';
 import { schemaErrors } from '../support/schema';
 import { testing } from '../support/testing';
 import { ping, TcpConnection, UdpExchange } from '../support/traffic';
@@ -31,17 +31,11 @@ import { waitFor } from '../support/wait';
 
 const HEADER_LINES = 2;
 
-const NAMES = new Map([
-  [0, 'eth0-in'],
-  [1, 'voip call'],
-  [63, 'bulk'],
-]);
-
 let file: LabelFile;
 let labels: LabelMap;
 
 beforeAll(async () => {
-  file = new LabelFile(NAMES);
+  file = new LabelFile();
   labels = await file.load();
 });
 
@@ -63,7 +57,7 @@ function conntrack(namespace: TestNamespace, ...args: string[]): string {
     'cat > /etc/xtables/connlabel.conf',
     'exec conntrack "$@"',
   ].join(' && ');
-  const config = [...NAMES].map(([bit, name]) => `${bit} ${name}\n`).join('');
+  const config = [...LABEL_NAMES].map(([bit, name]) => `${bit} ${name}\n`).join('');
   const command = ['--mount', 'sh', '-c', script, 'conntrack', ...args];
   return namespace.exec('unshare', command, { input: config });
 }
