@@ -21,7 +21,7 @@ function checkIndex(index: number, length: number): void {
 export abstract class Batch<Item> implements Iterable<Item> {
   readonly length: number;
   /** @internal */
-  protected readonly records: Records;
+  readonly records: Records;
 
   /** @internal */
   constructor(records: Records) {

@@ -3,6 +3,7 @@
 #include "event_subscription.h"
 #include "flow_dump.h"
 #include "flow_sweep.h"
+#include "formatting.h"
 
 namespace nfconntrack::binding {
 namespace {
@@ -15,6 +16,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("ExpectationSubscription",
               ExpectationSubscription::define(env, "ExpectationSubscription"));
   exports.Set("FlowSweep", FlowSweep::define(env));
+  define_formatting(env, exports);
   return exports;
 }
 
