@@ -462,10 +462,23 @@ function gather(
   const gone = refused.filter(({ outcome }) => change === 'delete' && outcome[0] === ENOENT).length;
   result.gone += gone;
   result.done += count - refused.length;
-  for (const { index, outcome } of refused) {
-    if (change === 'delete' && outcome[0] === ENOENT) continue;
-    const at = first + index;
-    result.failed.push({ index: at, error: changeError(change, outcome, ` (${name}[${at}])`) });
+  withoutStacks(() => {
+    for (const { index, outcome } of refused) {
+      if (change === 'delete' && outcome[0] === ENOENT) continue;
+      const at = first + index;
+      result.failed.push({ index: at, error: changeError(change, outcome, ` (${name}[${at}])`) });
+    }
+  });
+}
+
+/** The stacks of many errors would all say the same, and take longer than everything else about them. */
+function withoutStacks(make: () => void): void {
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  try {
+    make();
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
   }
 }
 
