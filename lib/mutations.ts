@@ -102,7 +102,7 @@ type Change = keyof typeof Change;
 /** native/core/sweep.h, SweepAction. */
 const Action = { count: 0, delete: 1, update: 2 } as const;
 
-const SLICE = 1024;
+const SLICE = 256;
 const PROGRESS_MS = 100;
 const ENOENT = 2;
 const EBUSY = 16;
@@ -462,10 +462,23 @@ function gather(
   const gone = refused.filter(({ outcome }) => change === 'delete' && outcome[0] === ENOENT).length;
   result.gone += gone;
   result.done += count - refused.length;
-  for (const { index, outcome } of refused) {
-    if (change === 'delete' && outcome[0] === ENOENT) continue;
-    const at = first + index;
-    result.failed.push({ index: at, error: changeError(change, outcome, ` (${name}[${at}])`) });
+  withoutStacks(() => {
+    for (const { index, outcome } of refused) {
+      if (change === 'delete' && outcome[0] === ENOENT) continue;
+      const at = first + index;
+      result.failed.push({ index: at, error: changeError(change, outcome, ` (${name}[${at}])`) });
+    }
+  });
+}
+
+/** The stacks of many errors would all say the same, and take longer than everything else about them. */
+function withoutStacks(make: () => void): void {
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  try {
+    make();
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
   }
 }
 
