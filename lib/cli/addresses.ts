@@ -161,6 +161,9 @@ function toText(value: bigint, family: Family): string {
   if (family === 'ipv4') {
     return [24n, 16n, 8n, 0n].map((shift) => (value >> shift) & 0xffn).join('.');
   }
-  const groups = Array.from({ length: 8 }, (_, index) => (value >> BigInt(112 - 16 * index)) & 0xffffn);
+  const groups = Array.from(
+    { length: 8 },
+    (_, index) => (value >> BigInt(112 - 16 * index)) & 0xffffn,
+  );
   return groups.map((group) => group.toString(16)).join(':');
 }

@@ -68,7 +68,8 @@ export interface Checked {
 /** Throws for the first that is missing or illegal. */
 export function walk(checked: readonly Checked[]): void {
   for (const { name, given, rule } of checked) {
-    if (!given && rule === 'R') throw usage(`You need to supply the \`--${name}' option for this command`);
+    if (!given && rule === 'R')
+      throw usage(`You need to supply the \`--${name}' option for this command`);
     if (given && rule === '-') throw usage(`Illegal option \`--${name}' with this command`);
   }
 }
@@ -79,14 +80,11 @@ export interface Pair {
   readonly message: string;
 }
 
-/** Throws unless one pair is whole; the message is that of the last one that is begun, or the first. */
+/** Throws unless one pair is whole; the message is that of the first one that is begun, or the first. */
 export function requirePair(pairs: readonly Pair[], given: (name: string) => boolean): void {
-  let message = pairs[0]?.message ?? '';
-  for (const pair of pairs) {
-    if (pair.names.every(given)) return;
-    if (pair.names.some(given)) message = pair.message;
-  }
-  throw usage(message);
+  if (pairs.some(({ names }) => names.every(given))) return;
+  const begun = pairs.find(({ names }) => names.some(given)) ?? pairs[0];
+  throw usage(begun?.message ?? '');
 }
 
 const ADDRESS_PAIRS: readonly Pair[] = [

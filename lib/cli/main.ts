@@ -65,7 +65,11 @@ interface Settings extends Globals {
 
 const identity = ({ compat, version }: Settings): Identity => identityOf(compat, version);
 
-function parse(argv: readonly string[], io: Io, settings: Settings): Promise<Invocation | undefined> {
+function parse(
+  argv: readonly string[],
+  io: Io,
+  settings: Settings,
+): Promise<Invocation | undefined> {
   const warn = (line: string): void => io.error(`${line}\n`);
   return parseInvocation(argv, { env: io.env, warn }, settings);
 }

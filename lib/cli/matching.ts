@@ -62,9 +62,7 @@ function replyOf({ replySrc, replyDst, protocol, values }: Invocation): Directio
  */
 function natOf(side: 'src' | 'dst', { address, port }: NatAddress): Filter {
   const [replied, done] =
-    side === 'src'
-      ? (['dst', Status.srcNatDone] as const)
-      : (['src', Status.dstNatDone] as const);
+    side === 'src' ? (['dst', Status.srcNatDone] as const) : (['src', Status.dstNatDone] as const);
   if (address === undefined && port === undefined) return { nat: side };
   const wanted: Filter[] = [{ status: { all: done } }];
   if (address !== undefined) {
@@ -130,7 +128,9 @@ function conditionFilters(invocation: Invocation): Filter[] {
     ...(zone === undefined ? [] : [{ zone }]),
     ...(origZone === undefined ? [] : [zoneFilter('orig', origZone)]),
     ...(replyZone === undefined ? [] : [zoneFilter('reply', replyZone)]),
-    ...(values.state === undefined ? [] : [{ state: values.state as NonNullable<Filter['state']> }]),
+    ...(values.state === undefined
+      ? []
+      : [{ state: values.state as NonNullable<Filter['state']> }]),
     ...(timeout === undefined ? [] : [{ timeout }]),
   ];
 }

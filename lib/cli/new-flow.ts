@@ -113,7 +113,9 @@ function tcpOf(state: string | undefined): NewFlow['tcp'] {
   const flags = BE_LIBERAL | SACK_PERM | (closing ? CLOSE_INIT : 0);
   const both = { value: flags, mask: flags };
   return {
-    ...(state === undefined ? {} : { state: state as NonNullable<NonNullable<NewFlow['tcp']>['state']> }),
+    ...(state === undefined
+      ? {}
+      : { state: state as NonNullable<NonNullable<NewFlow['tcp']>['state']> }),
     origFlags: both,
     replyFlags: both,
   };

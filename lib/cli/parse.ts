@@ -97,11 +97,7 @@ class Parser {
   constructor(argv: readonly string[], context: ParseContext, globals: Globals) {
     this.#context = context;
     this.globals = globals;
-    this.#getopt = new Getopt(
-      argv,
-      SHORT_OPTIONS,
-      context.env['POSIXLY_CORRECT'] !== undefined,
-    );
+    this.#getopt = new Getopt(argv, SHORT_OPTIONS, context.env['POSIXLY_CORRECT'] !== undefined);
   }
 
   /** Undefined: there is no command. */
@@ -201,7 +197,11 @@ class Parser {
     if (network.emptyPrefix) this.invocation.sloppy.push({ name, word });
   }
 
-  setAddress(member: 'replySrc' | 'replyDst' | 'maskSrc' | 'maskDst', name: string, word = ''): void {
+  setAddress(
+    member: 'replySrc' | 'replyDst' | 'maskSrc' | 'maskDst',
+    name: string,
+    word = '',
+  ): void {
     const address = parsePlainAddress(name, word);
     this.#setFamily(address.family);
     this.invocation[member] = address;
@@ -232,8 +232,7 @@ class Parser {
   }
 
   setEvents(word: string): void {
-    this.invocation.events =
-      (this.invocation.events ?? 0) | parseEvents(word, this.#context.warn);
+    this.invocation.events = (this.invocation.events ?? 0) | parseEvents(word, this.#context.warn);
   }
 
   setOutput(word: string): void {

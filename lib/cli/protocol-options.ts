@@ -33,7 +33,14 @@ type ValueName = keyof ProtocolValues;
 /** The columns of a protocol's table of legality. */
 type Column = 'match' | 'update' | 'make' | 'get' | 'expect-make' | 'expect-match';
 
-const COLUMNS: readonly Column[] = ['match', 'update', 'make', 'get', 'expect-make', 'expect-match'];
+const COLUMNS: readonly Column[] = [
+  'match',
+  'update',
+  'make',
+  'get',
+  'expect-make',
+  'expect-match',
+];
 
 function columnOf(verb: Verb): Column | undefined {
   switch (verb) {

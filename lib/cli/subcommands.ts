@@ -28,7 +28,7 @@ function readWords(args: readonly string[], given: string | number | undefined):
   let json = false;
   let netns = given;
   for (let at = 0; at < args.length; at += 1) {
-    const [name = '', glued] = splitOption(args[at] ?? '');
+    const [name, glued] = splitOption(args[at] ?? '');
     if (name === '--compat') continue;
     if (name !== '-o' && name !== '--output' && name !== '--netns') {
       if (name.startsWith('-')) throw usage(`unknown option \`${name}'`);

@@ -25,7 +25,13 @@ export function tokensOf(expression: string): Token[] {
     if (odd === '"') throw mistake(expression, at, 'this quote has no end');
     if (odd !== undefined) throw mistake(expression, at, `\`${odd}' means nothing here`);
     const kind =
-      quoted !== undefined ? 'quoted' : sign !== undefined ? 'sign' : word !== undefined ? 'word' : 'end';
+      quoted !== undefined
+        ? 'quoted'
+        : sign !== undefined
+          ? 'sign'
+          : word !== undefined
+            ? 'word'
+            : 'end';
     tokens.push({ text, kind, at });
     if (kind === 'end') break;
   }

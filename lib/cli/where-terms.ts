@@ -59,9 +59,7 @@ function rangeOf({ sign, text, complain }: Value, max: number): NumberRange | un
 }
 
 function ranges(values: readonly Value[], max: number): NumberRange[] {
-  return values
-    .map((value) => rangeOf(value, max))
-    .filter((range) => range !== undefined);
+  return values.map((value) => rangeOf(value, max)).filter((range) => range !== undefined);
 }
 
 function plainTexts(values: readonly Value[]): string[] {
@@ -86,7 +84,10 @@ function address({ text, complain }: Value): string {
 
 type Side = 'orig' | 'reply';
 
-function numbers(member: 'timeout' | 'id' | 'zone' | 'port' | 'bytes' | 'packets', max: number): Term {
+function numbers(
+  member: 'timeout' | 'id' | 'zone' | 'port' | 'bytes' | 'packets',
+  max: number,
+): Term {
   return (values) => ({ [member]: ranges(values, max) });
 }
 
@@ -210,8 +211,14 @@ const SIDED: readonly (readonly [word: string, member: keyof DirectionFilter, ma
 
 function sidedTerms(side: Side): Map<string, Term> {
   const terms = new Map(SIDED.map(([word, member, max]) => [word, sided(side, member, max)]));
-  terms.set('src', addresses((src) => ({ [side]: { src } })));
-  terms.set('dst', addresses((dst) => ({ [side]: { dst } })));
+  terms.set(
+    'src',
+    addresses((src) => ({ [side]: { src } })),
+  );
+  terms.set(
+    'dst',
+    addresses((dst) => ({ [side]: { dst } })),
+  );
   terms.set('zone', sided(side, 'zone', U16));
   return terms;
 }

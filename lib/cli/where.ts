@@ -85,7 +85,8 @@ class Expression {
     const token = this.#take();
     const word = token.text.toLowerCase();
     if (token.kind === 'end') throw this.#wrong(token, 'a condition is missing here');
-    const side = word === 'orig' || word === 'reply' ? `${word}-${this.#take().text.toLowerCase()}` : word;
+    const side =
+      word === 'orig' || word === 'reply' ? `${word}-${this.#take().text.toLowerCase()}` : word;
     const term = this.#terms.get(side);
     // `src-nat` begins as `src` does, and a status flag needs no value.
     const alone = BARE.get(side) ?? (term === undefined ? flagOf(side) : undefined);
@@ -114,14 +115,18 @@ class Expression {
     const values = [this.#value('=')];
     while (this.#takeIf(',')) values.push(this.#value('='));
     if (!this.#takeIf(')')) {
-      throw this.#wrong(this.#token.kind === 'end' ? open : this.#token, "the list goes on with `,' or ends with `)'");
+      throw this.#wrong(
+        this.#token.kind === 'end' ? open : this.#token,
+        "the list goes on with `,' or ends with `)'",
+      );
     }
     return values;
   }
 
   #value(sign: Value['sign']): Value {
     const token = this.#take();
-    const isValue = token.kind === 'quoted' || (token.kind === 'word' && !WORDS.includes(token.text));
+    const isValue =
+      token.kind === 'quoted' || (token.kind === 'word' && !WORDS.includes(token.text));
     if (!isValue) throw this.#wrong(token, 'a value is missing here');
     return { sign, text: token.text, complain: (message) => this.#wrong(token, message) };
   }

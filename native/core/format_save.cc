@@ -1,5 +1,6 @@
 #include "format_save.h"
 
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
@@ -139,13 +140,18 @@ void format_state(FormatBuffer& out, const FlowView& flow) {
   out.character(' ');
 }
 
+// The original reads and writes tags in the host's byte order.
+u32 saved_vtag(u32 vtag) {
+  return ntohl(vtag);
+}
+
 void format_sctp(FormatBuffer& out, const FlowView& flow) {
   format_state(out, flow);
   if (flow.has(FlowRecord::kHasOrigVtag)) {
-    format_option(out, "--orig-vtag ", flow.record.origVtag);
+    format_option(out, "--orig-vtag ", saved_vtag(flow.record.origVtag));
   }
   if (flow.has(FlowRecord::kHasReplyVtag)) {
-    format_option(out, "--reply-vtag ", flow.record.replyVtag);
+    format_option(out, "--reply-vtag ", saved_vtag(flow.record.replyVtag));
   }
 }
 

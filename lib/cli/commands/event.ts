@@ -48,7 +48,7 @@ async function idle(session: Session): Promise<void> {
   while (!signal.aborted) await pause(LONG_MS, undefined, { signal }).catch(() => undefined);
 }
 
-function closeOnInterrupt<Event extends { close(): void }>(session: Session, stream: Event): void {
+function closeOnInterrupt(session: Session, stream: { close(): void }): void {
   const signal = session.io.interrupted();
   if (signal.aborted) stream.close();
   signal.addEventListener('abort', () => {

@@ -38,4 +38,3 @@ function protocolText({ name, options }: Protocol): string {
 export function helpText({ program }: Identity, protocol: Protocol | undefined): string {
   return text(program) + (protocol === undefined ? '' : protocolText(protocol));
 }
-

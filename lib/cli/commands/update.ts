@@ -30,7 +30,8 @@ function changedLabels(flow: Flow, invocation: Invocation): FlowChanges['labels'
   const set = addLabels.filter((label) => !own.has(label));
   if (set.length > 0) return { set };
   if (!given.has('label-del')) return undefined;
-  const doomed = deleteLabels.length > 0 ? deleteLabels : Array.from({ length: LABELS }, (_, bit) => bit);
+  const doomed =
+    deleteLabels.length > 0 ? deleteLabels : Array.from({ length: LABELS }, (_, bit) => bit);
   const clear = doomed.filter((label) => own.has(label));
   return clear.length > 0 ? { clear } : undefined;
 }
@@ -43,7 +44,9 @@ function changedInfo(flow: Flow, { protocol, values }: Invocation): Info {
     case 6:
       return state === undefined || state === flow.state ? {} : { tcp: { state: state as 'NONE' } };
     case 33:
-      return state === undefined || state === flow.state ? {} : { dccp: { state: state as 'NONE' } };
+      return state === undefined || state === flow.state
+        ? {}
+        : { dccp: { state: state as 'NONE' } };
     case 132: {
       const old = flow.sctp ?? {};
       const sctp = {
@@ -53,7 +56,9 @@ function changedInfo(flow: Flow, { protocol, values }: Invocation): Info {
         ...(replyVtag === undefined ? {} : { replyVtag: vtagOf(replyVtag) }),
       };
       const same =
-        sctp.state === old.state && sctp.origVtag === old.origVtag && sctp.replyVtag === old.replyVtag;
+        sctp.state === old.state &&
+        sctp.origVtag === old.origVtag &&
+        sctp.replyVtag === old.replyVtag;
       return same ? {} : { sctp };
     }
     default:
