@@ -12,6 +12,7 @@ import {
   type FormatKind,
   XML_FRAME,
 } from '../format';
+import { programOf } from '../program';
 import type { Invocation } from './invocation';
 import type { Io } from './io';
 import { Output } from './keywords';
@@ -41,6 +42,7 @@ function optionsOf({ command, output, labelMap }: Invocation): BatchFormatOption
     ktimestamp: asked(Output.ktimestamp & heeded),
     ...((heeded & Output.labels) !== 0 && labelMap !== undefined ? { labels: labelMap } : {}),
     ...(command === 'delete' ? { verb: 'D' } : {}),
+    ...(command === 'event' ? { progname: programOf } : {}),
   };
 }
 

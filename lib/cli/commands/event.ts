@@ -1,8 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 
 import type { EventType, GapEvent } from '../../event';
-import type { EventStream } from '../../event-stream';
-import type { ExpectationEvent } from '../../expectation-event';
 import { EventMask } from '../keywords';
 import { wantedOf } from '../matching';
 import { Printer } from '../printer';
@@ -78,8 +76,7 @@ async function printFlowEvents(session: Session, printer: Printer): Promise<numb
 }
 
 async function printExpectationEvents(session: Session, printer: Printer): Promise<number> {
-  const events: EventStream<ExpectationEvent, never> & AsyncIterable<ExpectationEvent> =
-    (await session.ct.expectations.events()) as never;
+  const events = await session.ct.expectations.events();
   closeOnInterrupt(session, events);
   let shown = 0;
   for await (const event of events) {
