@@ -11,7 +11,6 @@ import { Kind } from './layout';
 import { LabelMap } from './labels';
 import { native, type NativeFormat } from './native';
 import { mustBe } from './options';
-import type { Records } from './records';
 
 export interface FormatOptions {
   /** Begin a line with the family (`-o extended`). XML always has it. */
@@ -33,11 +32,7 @@ export interface FormatOptions {
   progname?: ((portid: number) => string | undefined) | undefined;
 }
 
-export type FormatItem =
-  | Flow
-  | ConntrackEvent
-  | Expectation
-  | ExpectationEvent;
+export type FormatItem = Flow | ConntrackEvent | Expectation | ExpectationEvent;
 
 export type FormatKind = 'line' | 'xml' | 'save' | 'json';
 
@@ -48,7 +43,12 @@ export interface BatchFormatOptions extends FormatOptions {
 }
 
 const STYLES: Readonly<Record<FormatKind, number>> = { line: 0, xml: 1, save: 2, json: 3 };
-const FLAGS = { extended: 1, id: 2, timestamp: 4, ktimestamp: 8 } as const;
+const FLAGS = [
+  ['extended', 1],
+  ['id', 2],
+  ['timestamp', 4],
+  ['ktimestamp', 8],
+] as const;
 const HIGHEST_LABEL = 127;
 
 /** The text of a map as native code takes it; a map never changes. */
@@ -65,10 +65,7 @@ function labelText(labels: LabelMap): string {
 }
 
 function flagsOf(options: FormatOptions): number {
-  return Object.entries(FLAGS).reduce(
-    (bits, [name, bit]) => (options[name as keyof typeof FLAGS] === true ? bits | bit : bits),
-    0,
-  );
+  return FLAGS.filter(([name]) => options[name] === true).reduce((bits, [, bit]) => bits | bit, 0);
 }
 
 function checkedLabels(labels: LabelMap | undefined): string | undefined {
@@ -220,13 +217,4 @@ export function formatExpectationEventBatch(
   options: BatchFormatOptions = {},
 ): Uint8Array {
   return native().formatExpectations(batch.records.bytes, ...nativeFormat(kind, options, []));
-}
-
-/** @internal A line of each expectation of native code's batch. */
-export function formatExpectationRecords(
-  records: Records,
-  kind: FormatKind,
-  options: BatchFormatOptions = {},
-): Uint8Array {
-  return native().formatExpectations(records.bytes, ...nativeFormat(kind, options, []));
 }

@@ -57,6 +57,7 @@ export {
   type TcpInfo,
   type Timestamps,
 } from './flow';
+export { format, type FormatItem, type FormatOptions, XML_FRAME } from './format';
 export type {
   Addresses,
   DirectionFilter,
@@ -82,6 +83,7 @@ export type { NewExpectation } from './new-expectation';
 export { LabelMap } from './labels';
 export type { Explanation, KernelFacts } from './plan';
 export { probe } from './probe';
+export { programOf } from './program';
 export type { DccpState, SctpState, State, TcpState } from './state';
 export type { CpuStats, ExpectationStats, Limits } from './stats';
 export { Status, type StatusFlag } from './status';

@@ -4,6 +4,7 @@
 #include "format_json.h"
 #include "format_line.h"
 #include "format_save.h"
+#include "format_time.h"
 #include "format_xml.h"
 
 namespace nfconntrack {
@@ -15,6 +16,15 @@ void format_gap(FormatBuffer& out, FormatStyle style, const void* record) {
   std::memcpy(&gap, record, sizeof gap);
   format_json(out, gap);
   out.character('\n');
+}
+
+template <typename Record>
+void format_json_item(FormatBuffer& out, const RecordView<Record>& item) {
+  if (is_event(item.record)) {
+    format_json_event(out, item);
+  } else {
+    format_json(out, item);
+  }
 }
 
 }  // namespace
@@ -32,11 +42,7 @@ void format(FormatBuffer& out, FormatStyle style, const FlowView& flow,
       format_save(out, flow, options);
       break;
     case FormatStyle::kJson:
-      if (flow.record.kind == Kind::kFlow) {
-        format_json(out, flow);
-      } else {
-        format_json_event(out, flow);
-      }
+      format_json_item(out, flow);
       break;
   }
 }
@@ -52,11 +58,7 @@ void format(FormatBuffer& out, FormatStyle style, const ExpectationView& expecta
       format_xml(out, expectation, options);
       break;
     case FormatStyle::kJson:
-      if (expectation.record.kind == Kind::kExpectation) {
-        format_json(out, expectation);
-      } else {
-        format_json_event(out, expectation);
-      }
+      format_json_item(out, expectation);
       break;
   }
 }

@@ -74,7 +74,7 @@ std::string_view start_of(u8 kind) {
 }
 
 u64 when_of(const ExpectationRecord& record, const FormatOptions& options) {
-  return record.kind == Kind::kExpectation ? options.now : time_of(record);
+  return is_event(record) ? time_of(record) : options.now;
 }
 
 void format_xml_part(FormatBuffer& out, std::string_view name, const TupleRecord& tuple,
@@ -120,10 +120,10 @@ void format_meta(FormatBuffer& out, const ExpectationView& expectation,
   if (expectation.has(ExpectationRecord::kHasZone)) {
     format_number_element(out, "<zone>", record.zone, "</zone>");
   }
+  if (options.timestamp) format_when(out, when_of(record, options));
   for (const FlagName& flag : kFlags) {
     if ((record.flags & flag.bit) != 0) out.text(flag.element);
   }
-  if (options.timestamp) format_when(out, when_of(record, options));
 }
 
 }  // namespace

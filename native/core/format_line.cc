@@ -57,7 +57,7 @@ std::string_view tag_of(u8 kind) {
 }
 
 void format_event(FormatBuffer& out, const FlowRecord& flow, bool timestamp) {
-  if (flow.kind == Kind::kFlow) return;
+  if (!is_event(flow)) return;
   if (timestamp) {
     const u64 time = time_of(flow);
     out.character('[');
@@ -219,7 +219,7 @@ void format_line(FormatBuffer& out, const FlowView& flow, const FormatOptions& o
                     record.replyBytes});
   format_rest(out, flow, options);
   out.chop();
-  if (record.kind != Kind::kFlow) format_portid(out, record.portid, options);
+  if (is_event(record)) format_portid(out, record.portid, options);
 }
 
 }  // namespace nfconntrack

@@ -1,6 +1,6 @@
 #include "format_save.h"
 
-#include <arpa/inet.h>
+#include <endian.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
@@ -8,6 +8,7 @@
 #include "format_address.h"
 #include "format_line.h"
 #include "format_names.h"
+#include "format_time.h"
 
 namespace nfconntrack {
 namespace {
@@ -140,18 +141,14 @@ void format_state(FormatBuffer& out, const FlowView& flow) {
   out.character(' ');
 }
 
-// The original reads and writes tags in the host's byte order.
-u32 saved_vtag(u32 vtag) {
-  return ntohl(vtag);
-}
-
+// The original takes and prints the tags in network order, as if they were not.
 void format_sctp(FormatBuffer& out, const FlowView& flow) {
   format_state(out, flow);
   if (flow.has(FlowRecord::kHasOrigVtag)) {
-    format_option(out, "--orig-vtag ", saved_vtag(flow.record.origVtag));
+    format_option(out, "--orig-vtag ", htobe32(flow.record.origVtag));
   }
   if (flow.has(FlowRecord::kHasReplyVtag)) {
-    format_option(out, "--reply-vtag ", saved_vtag(flow.record.replyVtag));
+    format_option(out, "--reply-vtag ", htobe32(flow.record.replyVtag));
   }
 }
 
@@ -215,7 +212,7 @@ void format_save(FormatBuffer& out, const FlowView& flow, const FormatOptions& o
   format_protocol(out, record.orig.protonum);
   format_protocol_options(out, flow);
   out.chop();
-  if (record.kind != Kind::kFlow) format_portid(out, record.portid, options);
+  if (is_event(record)) format_portid(out, record.portid, options);
 }
 
 }  // namespace nfconntrack

@@ -28,6 +28,12 @@ void format_clock(FormatBuffer& out, const tm& time) {
 
 }  // namespace
 
+bool is_event(const FlowRecord& flow) { return flow.kind != Kind::kFlow; }
+
+bool is_event(const ExpectationRecord& expectation) {
+  return expectation.kind == Kind::kExpectationNew || expectation.kind == Kind::kExpectationDestroy;
+}
+
 u64 time_of(const FlowRecord& flow) {
   const bool timed = (flow.presence & FlowRecord::kHasTimestampEvent) != 0;
   return timed ? flow.timestampEvent : flow.time;
@@ -36,15 +42,13 @@ u64 time_of(const FlowRecord& flow) {
 u64 time_of(const ExpectationRecord& expectation) { return expectation.time; }
 
 u64 duration_of(const FlowView& flow, u64 now) {
-  const bool ended = flow.has(FlowRecord::kHasTimestampStop);
-  const u64 end = ended ? flow.record.timestampStop : now;
-  return end / kNsPerSecond - flow.record.timestampStart / kNsPerSecond;
+  const u64 stop = flow.record.timestampStop;
+  return (stop != 0 ? stop : now) / kNsPerSecond - flow.record.timestampStart / kNsPerSecond;
 }
 
 u64 exact_duration_of(const FlowView& flow, u64 now) {
-  const bool ended = flow.has(FlowRecord::kHasTimestampStop);
-  const u64 end = ended ? flow.record.timestampStop : now;
-  return (end - flow.record.timestampStart) / kNsPerSecond;
+  if (!flow.has(FlowRecord::kHasTimestampStop)) return duration_of(flow, now);
+  return (flow.record.timestampStop - flow.record.timestampStart) / kNsPerSecond;
 }
 
 void format_date(FormatBuffer& out, u64 ns) {

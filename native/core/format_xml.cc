@@ -59,14 +59,18 @@ std::string_view start_of(u8 kind) {
   }
 }
 
-struct Counters {
-  u32 flags;
-  u64 packets;
-  u64 bytes;
-};
+// The original asks for the counters of the first direction before it prints those of either. The
+// kernel sends all or none.
+constexpr u32 kHasCounters = FlowRecord::kHasOrigPackets | FlowRecord::kHasOrigBytes;
+
+// With any of these, or labels, there is the third <meta>; every message of the kernel has a status.
+constexpr u32 kInMeta = FlowRecord::kHasState | FlowRecord::kHasTimeout | FlowRecord::kHasMark |
+                        FlowRecord::kHasSecmark | FlowRecord::kHasZone | FlowRecord::kHasUse |
+                        FlowRecord::kHasStatus | FlowRecord::kHasId |
+                        FlowRecord::kHasTimestampStart | FlowRecord::kHasTimestampStop;
 
 void format_direction(FormatBuffer& out, const FlowView& flow, const TupleRecord& tuple,
-                      const Counters& counters) {
+                      u64 packets, u64 bytes) {
   format_layer3(out, tuple.family);
   format_xml_addresses(out, tuple);
   out.text("</layer3>");
@@ -74,10 +78,10 @@ void format_direction(FormatBuffer& out, const FlowView& flow, const TupleRecord
   format_xml_ports(out, tuple);
   out.text("</layer4>");
   if ((tuple.presence & TupleRecord::kHasZone) != 0) format_element(out, "zone", tuple.zone);
-  if (flow.has(counters.flags)) {
+  if (flow.has(kHasCounters)) {
     out.text("<counters>");
-    format_element(out, "packets", counters.packets);
-    format_element(out, "bytes", counters.bytes);
+    format_element(out, "packets", packets);
+    format_element(out, "bytes", bytes);
     out.text("</counters>");
   }
   out.text("</meta>");
@@ -104,6 +108,8 @@ void format_timestamps(FormatBuffer& out, const FlowView& flow) {
 void format_meta(FormatBuffer& out, const FlowView& flow, const FormatOptions& options) {
   const FlowRecord& record = flow.record;
   Bytes text;
+  const bool framed = (record.presence & kInMeta) != 0 || flow.find(TailType::kLabels, text);
+  if (framed) out.text("<meta direction=\"independent\">");
   if (flow.has(FlowRecord::kHasState)) {
     const std::string_view name = state_name(Protoinfo::kTcp, record.state);
     format_element(out, "state", name.empty() ? "NONE" : name);
@@ -126,6 +132,7 @@ void format_meta(FormatBuffer& out, const FlowView& flow, const FormatOptions& o
   if (flow.has(FlowRecord::kHasTimestampStart)) {
     format_element(out, "deltatime", exact_duration_of(flow, options.now));
   }
+  if (framed) out.text("</meta>");
 }
 
 }  // namespace
@@ -178,17 +185,11 @@ void format_xml(FormatBuffer& out, const FlowView& flow, const FormatOptions& op
   const FlowRecord& record = flow.record;
   out.text(start_of(record.kind));
   out.text("<meta direction=\"original\">");
-  format_direction(out, flow, record.orig,
-                   {FlowRecord::kHasOrigPackets | FlowRecord::kHasOrigBytes, record.origPackets,
-                    record.origBytes});
+  format_direction(out, flow, record.orig, record.origPackets, record.origBytes);
   out.text("<meta direction=\"reply\">");
-  format_direction(out, flow, record.reply,
-                   {FlowRecord::kHasReplyPackets | FlowRecord::kHasReplyBytes, record.replyPackets,
-                    record.replyBytes});
-  out.text("<meta direction=\"independent\">");
+  format_direction(out, flow, record.reply, record.replyPackets, record.replyBytes);
   format_meta(out, flow, options);
-  out.text("</meta>");
-  if (options.timestamp && record.kind != Kind::kFlow) format_when(out, time_of(record));
+  if (options.timestamp && is_event(record)) format_when(out, time_of(record));
   Bytes helper;
   if (flow.find(TailType::kHelper, helper)) format_element(out, "helper", helper);
   out.text("</flow>");
