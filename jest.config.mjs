@@ -1,15 +1,4 @@
-// Suites of changes and filters that ask more of the library than it does yet; `npm test` leaves them out
-// until it does. One of them runs with: npx jest --testPathIgnorePatterns=build test/kernel/create
-const OPEN = [
-  'kernel/(create|delete-where|filter-quirks|many|refusals|shared-tuple|update)',
-  'unit/(bad-arguments|explain|filter-parse|kernel-facts)',
-];
-
 export default {
-  testPathIgnorePatterns: [
-    '/node_modules/',
-    ...OPEN.map((path) => `<rootDir>/test/${path}\\.test\\.ts$`),
-  ],
   testEnvironment: 'node',
   testMatch: ['<rootDir>/test/**/*.test.ts'],
   modulePathIgnorePatterns: ['<rootDir>/(build|dist|\\.dist-next|prebuilds)/'],

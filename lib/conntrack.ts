@@ -1,4 +1,4 @@
-import type { FlowChanges, NewFlow } from './changes';
+import type { FlowChanges } from './changes';
 import { Control } from './control';
 import { Events, type EventsOptions } from './events';
 import { Expectations } from './expectations';
@@ -7,6 +7,7 @@ import type { Flow } from './flow';
 import { flowAt } from './batch';
 import { Flows, type FlowsOptions } from './flows';
 import { encodeKey, type FlowKey } from './key';
+import type { NewFlow } from './new-flow';
 import {
   type DeleteWhereOptions,
   type DeleteWhereResult,

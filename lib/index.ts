@@ -66,7 +66,10 @@ export type {
   StatusFlags,
   WideNumbers,
 } from './filter';
-export type { FlowChanges, NatRange, NewFlow, StatusBits } from './changes';
+export type { StatusBits } from './attributes';
+export type { FlowChanges } from './changes';
+export type { Nat, NatRange } from './nat';
+export type { NewFlow } from './new-flow';
 export type {
   DeleteWhereOptions,
   DeleteWhereResult,
