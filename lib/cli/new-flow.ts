@@ -1,5 +1,6 @@
 /** The flow that -I and -A make, and the one that -G looks up. */
-import type { NatRange, NewFlow } from '../new-flow';
+import type { NatRange } from '../nat';
+import type { NewFlow } from '../new-flow';
 import type { FlowKey, TupleLike } from '../key';
 import { portKind } from '../protocol';
 import type { Address, NatAddress } from './addresses';

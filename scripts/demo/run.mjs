@@ -9,11 +9,7 @@ import { inRoot } from '../setup/root.mjs';
 
 export function demo() {
   const [unshare, ...namespaces] = unshareCommand(['--net']);
-  return runAttached(unshare, [
-    ...namespaces,
-    process.execPath,
-    inRoot('scripts/demo/demo.mjs'),
-  ]);
+  return runAttached(unshare, [...namespaces, process.execPath, inRoot('scripts/demo/demo.mjs')]);
 }
 
 if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {

@@ -3,9 +3,11 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 
-import { runOurs, TestIo, withoutName } from '../support/cli-run';
+import { runOriginal, runOurs, TestIo, withoutName } from '../support/cli-run';
 import { connect } from '../support/link';
+import { createMaster } from '../support/master';
 import { type ExecResult, TestNamespace } from '../support/netns';
+import { closeOpened, openIn } from '../support/opened';
 import { ping, TcpConnection, UdpExchange } from '../support/traffic';
 import { waitFor } from '../support/wait';
 
@@ -22,9 +24,12 @@ function listeners(namespace: TestNamespace): number {
 
 /** One program that listens: what it has said, and how to end it. */
 interface Listening {
-  lines(): string[];
-  end(): Promise<ExecResult>;
+  readonly lines: () => string[];
+  readonly end: () => Promise<ExecResult>;
 }
+
+/** What a test that fails would leave. */
+const running = new Set<Listening>();
 
 function collect(child: ChildProcessWithoutNullStreams): { stdout: string; stderr: string } {
   const said = { stdout: '', stderr: '' };
@@ -36,40 +41,55 @@ function collect(child: ChildProcessWithoutNullStreams): { stdout: string; stder
 function listenByOriginal(namespace: TestNamespace, args: readonly string[]): Listening {
   const child = namespace.spawn('conntrack', args);
   const said = collect(child);
-  return {
+  const closed = once(child, 'close') as Promise<[number | null]>;
+  return started({
     lines: () => said.stdout.split('\n').slice(0, -1),
     async end() {
-      const closed = once(child, 'close') as Promise<[number | null]>;
       child.kill('SIGINT');
       const [status] = await closed;
       return { status: status ?? -1, ...said };
     },
-  };
+  });
 }
 
 function listen(namespace: TestNamespace, args: readonly string[]): Listening {
   const io = new TestIo();
-  const running = runOurs(namespace, args, io);
-  return {
+  const ended = runOurs(namespace, args, io);
+  return started({
     lines: () => io.stdout.split('\n').slice(0, -1),
-    async end() {
+    end() {
       io.interrupt();
-      return running;
+      return ended;
+    },
+  });
+}
+
+function started(listening: Listening): Listening {
+  const { end } = listening;
+  const tracked = {
+    ...listening,
+    end: () => {
+      running.delete(tracked);
+      return end();
     },
   };
+  running.add(tracked);
+  return tracked;
 }
 
 /** Without what 1.4.7 and the moment put into a line. */
 function comparable(text: string): string {
-  return text
-    .replaceAll(/ progname=\S+/g, '')
-    .replaceAll(/^\[\d+\.\d{6}\]\t/gm, '[TIME]\t')
-    .replaceAll(/delta-time=\d+/g, 'delta-time=T')
-    .replaceAll(/<deltatime>\d+/g, '<deltatime>T')
-    .replaceAll(/<sec>\d+/g, '<sec>T')
-    .replaceAll(/<min>\d+/g, '<min>T')
-    // 1.4.7 puts the tag behind XML as well.
-    .replaceAll(/<\/flow> \[USERSPACE\].*$/gm, '</flow>');
+  return (
+    text
+      .replaceAll(/ progname=\S+/g, '')
+      .replaceAll(/^\[\d+\.\d{6}\]\t/gm, '[TIME]\t')
+      .replaceAll(/delta-time=\d+/g, 'delta-time=T')
+      .replaceAll(/<deltatime>\d+/g, '<deltatime>T')
+      .replaceAll(/<sec>\d+/g, '<sec>T')
+      .replaceAll(/<min>\d+/g, '<min>T')
+      // 1.4.7 puts the tag behind XML as well.
+      .replaceAll(/<\/flow> \[USERSPACE\].*$/gm, '</flow>')
+  );
 }
 
 const CASES = `
@@ -117,7 +137,9 @@ beforeEach(() => {
   a.sysctl('nf_conntrack_timestamp', 1);
 });
 
-afterEach(() => {
+afterEach(async () => {
+  await Promise.all([...running].map((listening) => listening.end()));
+  await closeOpened();
   TestNamespace.closeAll();
 });
 
@@ -141,6 +163,51 @@ async function makeTraffic(): Promise<void> {
   by('-F');
 }
 
+test('expectations', async () => {
+  a.sysctl('nf_conntrack_events', 1);
+  const ct = await openIn(a);
+  const args = ['-E', 'expect'];
+  const cases = [args, [...args, '-o', 'xml'], [...args, '-o', 'save']];
+  const theirs = cases.map((each) => listenByOriginal(a, each));
+  await waitFor('the original', () => listeners(a) === 3);
+  const ours = cases.map((each) => listen(a, each));
+  await waitFor('ours', () => listeners(a) === 6);
+  const { orig: master } = await createMaster(ct);
+  const tuple = { src: master.src!, dst: master.dst!, sport: 5, dport: 4000 };
+  await ct.expectations.create({ protocol: 'tcp', tuple, master, timeout: 300 });
+  const key = `-s ${tuple.src} -d ${tuple.dst} -p tcp --sport 5 --dport 4000`;
+  const reply = '--reply-port-src 4000 --reply-port-dst 5';
+  for (const line of [`-G expect ${key} ${reply}`, '-L expect', '-L expect -o xml', '-C expect']) {
+    const original = runOriginal(a, line.split(' '));
+    const own = await runOurs(a, line.split(' '));
+    expect({ line, ...own, stderr: withoutName(own.stderr) }).toEqual({
+      line,
+      ...original,
+      stderr: withoutName(original.stderr),
+    });
+    expect(own.stdout).not.toBe('');
+  }
+  // A success that looks like a failure, as the original has it.
+  const deleted = await runOurs(a, `-D expect ${key} ${reply}`.split(' '));
+  expect([deleted.status, withoutName(deleted.stderr)]).toEqual([
+    1,
+    ': 0 expectations have been shown.\n',
+  ]);
+  expect((await runOurs(a, ['-C', 'expect'])).stdout).toBe('0\n');
+  const ends = (listening: Listening): boolean =>
+    listening.lines().join().includes('estroy') || listening.lines().join().includes('DESTROY');
+  await waitFor('the last event', () => [...theirs, ...ours].every(ends));
+  for (const [index, each] of cases.entries()) {
+    const [original, own] = [await theirs[index]!.end(), await ours[index]!.end()];
+    const line = each.join(' ');
+    expect({ line, text: comparable(own.stdout), stderr: withoutName(own.stderr) }).toEqual({
+      line,
+      text: comparable(original.stdout),
+      stderr: withoutName(original.stderr),
+    });
+  }
+});
+
 test('every event, option and output', async () => {
   const cases = CASES.trim()
     .split('\n')
@@ -152,9 +219,9 @@ test('every event, option and output', async () => {
   await waitFor('ours', () => listeners(a) >= 2 * (cases.length - 1), { timeout: 20_000 });
   await makeTraffic();
   // The first says everything, the last event included.
-  await waitFor('the last event', () =>
-    [theirs[0]!, ours[0]!].every(({ lines }) => lines().filter((line) => line.includes('[DESTROY]')).length >= 7),
-  );
+  const destroyed = (listening: Listening): number =>
+    listening.lines().filter((line) => line.includes('[DESTROY]')).length;
+  await waitFor('the last event', () => destroyed(theirs[0]!) >= 7 && destroyed(ours[0]!) >= 7);
   await waitFor('all events', () =>
     theirs.every((their, index) => their.lines().length <= ours[index]!.lines().length),
   );
