@@ -207,7 +207,7 @@ function report({ message, exitCode }: CliFailure, io: Io, settings: Settings): 
 /** Runs the command line `argv`, whose first word is the program; gives the exit code. */
 export async function run(argv: readonly string[], io: Io): Promise<number> {
   const settings: Settings = {
-    compat: basename(argv[0] ?? '') === 'conntrack',
+    compat: basename(argv[0] ?? '') === 'conntrack' || argv.includes('--compat'),
     netns: undefined,
     version: packageVersion(),
   };

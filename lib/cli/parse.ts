@@ -10,7 +10,7 @@ import { failed, usage } from './failure';
 import { Getopt } from './getopt';
 import { emptyInvocation, type Invocation, type MarkValue } from './invocation';
 import { Output, parseEvents, parseOutputs, parseStatus } from './keywords';
-import { checkOptions, verbOf } from './legality';
+import { checkOptions, type Verb, verbOf } from './legality';
 import {
   COMMANDS,
   LONG_OPTIONS,
@@ -303,12 +303,20 @@ class Parser {
     if (given.has('any-nat') && (given.has('src-nat') || given.has('dst-nat'))) {
       throw usage("cannot specify `--src-nat' or `--dst-nat' with `--any-nat'");
     }
-    checkOptions(this.#hasCommand ? verb : undefined, given);
+    checkOptions(this.#hasCommand ? verb : undefined, withoutJson(invocation));
     if (!this.#hasCommand) return undefined;
     if (this.#protocolChosen) checkProtocolOptions(protocol, verb, values);
     if ((output & Output.labels) !== 0) await this.#labelMap();
     return invocation;
   }
+}
+
+/** Commands that have no output of the original's to choose from print JSON all the same. */
+const JSON_TOO: readonly Verb[] = ['count', 'stats', 'expect-count', 'expect-stats', 'expect-get'];
+
+function withoutJson({ given, verb, output }: Invocation): ReadonlySet<string> {
+  if (output !== Output.json || !JSON_TOO.includes(verb)) return given;
+  return new Set([...given].filter((option) => option !== 'output'));
 }
 
 function tableOf(word: string): Table {

@@ -19,7 +19,8 @@ function typesOf(mask: number | undefined): EventType[] {
 function bufferOf(session: Session): { receiveBuffer?: number } {
   const { bufferSize } = session.invocation;
   if (bufferSize === undefined) return {};
-  return { receiveBuffer: Math.min(Math.max(bufferSize, SMALLEST_BUFFER), LARGEST_BUFFER) };
+  // The kernel grants the double of what it is asked for; the original asks, the library says what to grant.
+  return { receiveBuffer: Math.min(Math.max(2 * bufferSize, SMALLEST_BUFFER), LARGEST_BUFFER) };
 }
 
 function sayBuffer({ io, invocation }: Session, receiveBuffer: number): void {

@@ -3,7 +3,7 @@ import type { Identity } from '../identity';
 
 /** Fits a terminal of 80 columns and 24 lines, the prompt included. */
 function text(program: string): string {
-  return `Usage: ${program} COMMAND [TABLE] [OPTIONS]   (options as conntrack(8) has them, and more)
+  return `Usage: ${program} COMMAND [TABLE] [OPTIONS]   as in conntrack(8), and more
 
  -L list flows     -E follow events   -D delete flows    -F empty the table
  -G get one flow   -U change flows    -I create a flow   -A create or change it
@@ -17,10 +17,10 @@ function text(program: string): string {
  -o xml|save|json|extended|id|timestamp|ktimestamp|labels   -b BYTES (of -E)
  --where EXPR  --explain  --dry-run (of -D, -U)  --netns NAME  --compat
 
- ${program} -L -p tcp --dport 443                    ${program} -E -o timestamp
- ${program} -D -s 10.0.0.5 --dry-run                 ${program} -L -o json
+ ${program} -L -p tcp --dport 443 -o json
+ ${program} -E -e NEW,DESTROY -o timestamp
  ${program} -D --where 'proto udp and port in (53, 5000-5999) and unreplied'
- ${program} -U -p tcp --dport 22 -m 7                ${program} sysctl nf_conntrack_max
+ ${program} -D -s 10.0.0.5 --dry-run
  ${program} -L -o save > table; ${program} -R table
 
 More: man ${program}; ${program} -h -p PROTO for a protocol's options
