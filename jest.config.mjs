@@ -1,6 +1,9 @@
+// `npm test` runs what no other test may run beside in a turn of its own.
+const ALONE = process.env.NFCONNTRACK_TESTS === 'alone';
+
 export default {
   testEnvironment: 'node',
-  testMatch: ['<rootDir>/test/**/*.test.ts'],
+  testMatch: [ALONE ? '<rootDir>/test/alone/**/*.test.ts' : '<rootDir>/test/!(alone)/**/*.test.ts'],
   modulePathIgnorePatterns: ['<rootDir>/(build|dist|\\.dist-next|prebuilds)/'],
   transform: { '^.+\\.ts$': 'ts-jest' },
   // Jest's own place is shared by everyone whose user id maps to 0, as in a user namespace.

@@ -1,5 +1,5 @@
 import type { FlowBatch } from './batch';
-import { type ConntrackEvent, type EventBatch, type EventType, type FlowEvent } from './event';
+import type { ConntrackEvent, EventBatch, EventType, FlowEvent } from './event';
 import { bytesOfExpectation, Expectation } from './expectation';
 import type {
   ExpectationChange,
@@ -7,141 +7,77 @@ import type {
   ExpectationEventBatch,
 } from './expectation-event';
 import { bytesOfFlow, Flow } from './flow';
+import {
+  type BatchFormatOptions,
+  type FormatKind,
+  type FormatOptions,
+  nativeFormat,
+  timeOf,
+} from './format-options';
 import { Kind } from './layout';
-import { LabelMap } from './labels';
 import { native, type NativeFormat } from './native';
-import { mustBe } from './options';
+import { integer, mustBe, oneOf } from './options';
 
-export interface FormatOptions {
-  /** Begin a line with the family (`-o extended`). XML always has it. */
-  extended?: boolean;
-  /** Print the id in a line (`-o id`). XML always has it. */
-  id?: boolean;
-  /** Print when an event happened, by the local clock (`-o timestamp`). */
-  timestamp?: boolean;
-  /** Print when the flow began and ended (`-o ktimestamp`), which the kernel tells with nf_conntrack_timestamp. */
-  ktimestamp?: boolean;
-  /** Print the labels by these names (`-o labels`); bits without a name are left out. */
-  labels?: LabelMap | undefined;
-  /**
-   * ms since the epoch, now unless said: with nf_conntrack_timestamp a flow is printed with the seconds that it
-   * has lasted.
-   */
-  now?: number;
-  /** The program behind a netlink port, printed of events; see `programOf()`. */
-  progname?: ((portid: number) => string | undefined) | undefined;
-}
+export type { BatchFormatOptions, FormatKind, FormatOptions } from './format-options';
 
 export type FormatItem = Flow | ConntrackEvent | Expectation | ExpectationEvent;
 
-export type FormatKind = 'line' | 'xml' | 'save' | 'json';
+type Event = Exclude<FormatItem, Flow | Expectation>;
 
-/** @internal */
-export interface BatchFormatOptions extends FormatOptions {
-  /** Of `save`: what the lines are to do; what an event says unless given. */
-  verb?: 'A' | 'U' | 'D' | undefined;
-}
-
-const STYLES: Readonly<Record<FormatKind, number>> = { line: 0, xml: 1, save: 2, json: 3 };
-const FLAGS = [
-  ['extended', 1],
-  ['id', 2],
-  ['timestamp', 4],
-  ['ktimestamp', 8],
-] as const;
-const HIGHEST_LABEL = 127;
-
-/** The text of a map as native code takes it; a map never changes. */
-const labelTexts = new WeakMap<LabelMap, string>();
-
-function labelText(labels: LabelMap): string {
-  let text = labelTexts.get(labels);
-  if (text === undefined) {
-    const names = new Map(labels);
-    text = Array.from({ length: HIGHEST_LABEL + 1 }, (_, bit) => names.get(bit) ?? '').join('\n');
-    labelTexts.set(labels, text);
-  }
-  return text;
-}
-
-function flagsOf(options: FormatOptions): number {
-  return FLAGS.filter(([name]) => options[name] === true).reduce((bits, [, bit]) => bits | bit, 0);
-}
-
-function checkedLabels(labels: LabelMap | undefined): string | undefined {
-  if (labels === undefined) return undefined;
-  if (!(labels instanceof LabelMap)) throw mustBe('options.labels', 'a LabelMap', labels);
-  return labelText(labels);
-}
-
-function programsOf(
-  portids: Iterable<number>,
-  progname: FormatOptions['progname'],
-): (number | string)[] {
-  if (progname === undefined) return [];
-  return [...new Set(portids)].flatMap((portid) => {
-    const name = portid === 0 ? undefined : progname(portid);
-    return name === undefined ? [] : [portid, name];
-  });
-}
-
-function nativeFormat(
-  kind: FormatKind,
-  options: BatchFormatOptions,
-  portids: Iterable<number>,
-): NativeFormat {
-  return [
-    STYLES[kind],
-    flagsOf(options),
-    options.verb?.charCodeAt(0) ?? 0,
-    options.now,
-    checkedLabels(options.labels),
-    programsOf(portids, options.progname),
-  ];
-}
+const MAX_PORTID = 2 ** 32 - 1;
 
 const FLOW_KINDS: Readonly<Record<EventType, number>> = {
   new: Kind.new,
   update: Kind.update,
   destroy: Kind.destroy,
 };
+const EXPECTATION_KINDS: Readonly<Record<ExpectationChange['type'], number>> = {
+  new: Kind.expectationNew,
+  destroy: Kind.expectationDestroy,
+};
 
-function formatFlow(
-  flow: Flow,
-  kind: number,
-  { portid = 0, time = 0 }: Partial<FlowEvent>,
-  format: NativeFormat,
-): string {
-  return native().formatFlow(bytesOfFlow(flow), kind, portid, time, ...format);
+function portidOf({ portid }: FlowEvent | ExpectationChange): number {
+  return portid === undefined ? 0 : integer('item.portid', portid, 0, MAX_PORTID);
 }
 
-function formatExpectation(
-  expectation: Expectation,
-  kind: number,
-  { portid = 0, time = 0 }: Partial<ExpectationChange>,
-  format: NativeFormat,
-): string {
-  return native().formatExpectation(bytesOfExpectation(expectation), kind, portid, time, ...format);
+function kindOf<Type extends string>(type: Type, kinds: Readonly<Record<Type, number>>): number {
+  return kinds[oneOf('item.type', type, Object.keys(kinds) as Type[])];
 }
 
-function formatEvent(event: ConntrackEvent | ExpectationEvent, format: NativeFormat): string {
-  if (event.type === 'gap') return '';
-  if ('flow' in event) return formatFlow(event.flow, FLOW_KINDS[event.type], event, format);
-  const kind = event.type === 'new' ? Kind.expectationNew : Kind.expectationDestroy;
-  return formatExpectation(event.expectation, kind, event, format);
+function formatEvent(event: FlowEvent | ExpectationChange, format: NativeFormat): string {
+  const portid = portidOf(event);
+  const time = timeOf('item.time', event.time);
+  if ('flow' in event) {
+    const kind = kindOf(event.type, FLOW_KINDS);
+    return native().formatFlow(bytesOfFlow(event.flow), kind, portid, time, ...format);
+  }
+  const kind = kindOf(event.type, EXPECTATION_KINDS);
+  const record = bytesOfExpectation(event.expectation);
+  return native().formatExpectation(record, kind, portid, time, ...format);
 }
 
-function formatItem(kind: FormatKind, item: FormatItem, options: FormatOptions): string {
-  const portids = 'portid' in item && item.portid !== undefined ? [item.portid] : [];
-  const format = nativeFormat(kind, options, portids);
-  if (item instanceof Flow) return formatFlow(item, Kind.flow, {}, format);
-  if (item instanceof Expectation) return formatExpectation(item, Kind.expectation, {}, format);
-  return formatEvent(item, format);
+function isEvent(item: unknown): item is Event {
+  if (typeof item !== 'object' || item === null) return false;
+  const { type, flow, expectation } = item as Partial<Record<string, unknown>>;
+  return type === 'gap' || flow instanceof Flow || expectation instanceof Expectation;
 }
 
-function formatJson(item: FormatItem): string {
-  const isEvent = !(item instanceof Flow) && !(item instanceof Expectation);
-  return isEvent ? JSON.stringify(item) : formatItem('json', item, {});
+function formatItem(kind: FormatKind, item: FormatItem, given?: FormatOptions): string {
+  if (item instanceof Flow) {
+    const format = nativeFormat(kind, given, []);
+    return native().formatFlow(bytesOfFlow(item), Kind.flow, 0, 0, ...format);
+  }
+  if (item instanceof Expectation) {
+    const format = nativeFormat(kind, given, []);
+    return native().formatExpectation(bytesOfExpectation(item), Kind.expectation, 0, 0, ...format);
+  }
+  if (!isEvent(item)) throw mustBe('item', 'a Flow, an Expectation, or an event of either', item);
+  if (item.type === 'gap') return '';
+  return formatEvent(item, nativeFormat(kind, given, [portidOf(item)]));
+}
+
+function formatJson(item: FormatItem, given?: FormatOptions): string {
+  return isEvent(item) ? JSON.stringify(item) : formatItem('json', item, given);
 }
 
 /**
@@ -155,12 +91,12 @@ export const format = {
    * `tcp      6 431999 ESTABLISHED src=192.0.2.1 dst=...`; of an event with `[NEW]` and, where a program caused
    * it, ` [USERSPACE] portid=7`.
    */
-  line(item: FormatItem, options: FormatOptions = {}): string {
+  line(item: FormatItem, options?: FormatOptions): string {
     return formatItem('line', item, options);
   },
 
   /** One `<flow>`; `XML_FRAME` has what stands around them. Nothing is escaped, as in the original. */
-  xml(item: FormatItem, options: FormatOptions = {}): string {
+  xml(item: FormatItem, options?: FormatOptions): string {
     return formatItem('xml', item, options);
   },
 
@@ -169,13 +105,16 @@ export const format = {
    * -D of a destroyed one. Mark, labels, helper, counters and the id are not kept. Expectations have their
    * line, as in the original.
    */
-  save(item: FormatItem, options: FormatOptions = {}): string {
+  save(item: FormatItem, options?: FormatOptions): string {
     return formatItem('save', item, options);
   },
 
-  /** `JSON.stringify(item)`, byte for byte, and faster; `schema/nfconntrack.schema.json` describes it. */
-  json(item: FormatItem): string {
-    return formatJson(item);
+  /**
+   * `JSON.stringify(item)`, byte for byte, whatever the options; of flows and expectations faster.
+   * `schema/nfconntrack.schema.json` describes it.
+   */
+  json(item: FormatItem, options?: FormatOptions): string {
+    return formatJson(item, options);
   },
 };
 
@@ -195,7 +134,7 @@ export const XML_FRAME = {
 export function formatBatch(
   batch: FlowBatch,
   kind: FormatKind,
-  options: BatchFormatOptions = {},
+  options?: BatchFormatOptions,
 ): Uint8Array {
   return native().formatFlows(batch.records.bytes, ...nativeFormat(kind, options, []));
 }
@@ -204,9 +143,12 @@ export function formatBatch(
 export function formatEventBatch(
   batch: EventBatch,
   kind: FormatKind,
-  options: BatchFormatOptions = {},
+  options?: BatchFormatOptions,
 ): Uint8Array {
-  const portids = options.progname === undefined ? [] : batch.columns.portid;
+  // A gap has no port, and where others have theirs it has something else.
+  const { columns } = batch;
+  const named = options?.progname !== undefined;
+  const portids = named ? columns.portid.filter((_, i) => columns.kind[i] !== Kind.gap) : [];
   return native().formatFlows(batch.records.bytes, ...nativeFormat(kind, options, portids));
 }
 
@@ -214,7 +156,7 @@ export function formatEventBatch(
 export function formatExpectationEventBatch(
   batch: ExpectationEventBatch,
   kind: FormatKind,
-  options: BatchFormatOptions = {},
+  options?: BatchFormatOptions,
 ): Uint8Array {
   return native().formatExpectations(batch.records.bytes, ...nativeFormat(kind, options, []));
 }

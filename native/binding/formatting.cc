@@ -1,5 +1,7 @@
 #include "formatting.h"
 
+#include <cmath>
+
 #include "arguments.h"
 #include "clock.h"
 #include "format.h"
@@ -10,8 +12,9 @@ namespace nfconntrack::binding {
 namespace {
 
 constexpr double kNsPerMs = 1e6;
+constexpr double kUsPerMs = 1e3;
 // Ms since the epoch whose ns a u64 holds.
-constexpr double kMaxTime = 18'446'744'073'709;
+constexpr double kMaxTime = 18'446'744'073'708;
 
 // Bits of the argument `flags`.
 constexpr u32 kExtended = 1U << 0;
@@ -19,7 +22,12 @@ constexpr u32 kId = 1U << 1;
 constexpr u32 kTimestamp = 1U << 2;
 constexpr u32 kKtimestamp = 1U << 3;
 
-u64 nanoseconds(double ms) { return static_cast<u64>(ms * kNsPerMs); }
+// To the next microsecond, which is what a number of ms holds.
+u64 nanoseconds(double ms) {
+  const double whole = std::floor(ms);
+  return static_cast<u64>(whole) * u64{1'000'000} +
+         static_cast<u64>(std::llround((ms - whole) * kUsPerMs)) * u64{1'000};
+}
 
 // What the arguments from `index` on say: style, flags, verb, now, labels, programs.
 class Wanted {

@@ -69,7 +69,7 @@ void format_groups(FormatBuffer& out, const u16 (&groups)[kGroups], int from, in
 
 void format_ipv6(FormatBuffer& out, const u8 (&address)[16]) {
   u16 groups[kGroups];
-  for (int index = 0; index < kGroups; ++index) {
+  for (std::size_t index = 0; index < kGroups; ++index) {
     groups[index] = static_cast<u16>(address[2 * index] << 8 | address[2 * index + 1]);
   }
   const Run zeros = longest_zero_run(groups);

@@ -3,6 +3,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include "flow_status.h"
 #include "format_address.h"
 #include "format_names.h"
 #include "format_time.h"
@@ -12,22 +13,26 @@
 namespace nfconntrack {
 namespace {
 
-struct FlagName {
-  u32 bit;
-  std::string_view name;
-};
-
-// IPS_* of <linux/netfilter/nf_conntrack_common.h>.
 constexpr FlagName kStatusFlags[] = {
-    {1U << 0, "EXPECTED"},      {1U << 1, "SEEN_REPLY"},     {1U << 2, "ASSURED"},
-    {1U << 3, "CONFIRMED"},     {1U << 4, "SRC_NAT"},        {1U << 5, "DST_NAT"},
-    {1U << 6, "SEQ_ADJUST"},    {1U << 7, "SRC_NAT_DONE"},   {1U << 8, "DST_NAT_DONE"},
-    {1U << 9, "DYING"},         {1U << 10, "FIXED_TIMEOUT"}, {1U << 11, "TEMPLATE"},
-    {1U << 12, "UNTRACKED"},    {1U << 13, "HELPER"},        {1U << 14, "OFFLOAD"},
-    {1U << 15, "HW_OFFLOAD"},
+    {FlowStatus::kExpected, "EXPECTED"},
+    {FlowStatus::kSeenReply, "SEEN_REPLY"},
+    {FlowStatus::kAssured, "ASSURED"},
+    {FlowStatus::kConfirmed, "CONFIRMED"},
+    {FlowStatus::kSrcNat, "SRC_NAT"},
+    {FlowStatus::kDstNat, "DST_NAT"},
+    {FlowStatus::kSeqAdjust, "SEQ_ADJUST"},
+    {FlowStatus::kSrcNatDone, "SRC_NAT_DONE"},
+    {FlowStatus::kDstNatDone, "DST_NAT_DONE"},
+    {FlowStatus::kDying, "DYING"},
+    {FlowStatus::kFixedTimeout, "FIXED_TIMEOUT"},
+    {FlowStatus::kTemplate, "TEMPLATE"},
+    {FlowStatus::kUntracked, "UNTRACKED"},
+    {FlowStatus::kHelper, "HELPER"},
+    {FlowStatus::kOffload, "OFFLOAD"},
+    {FlowStatus::kHwOffload, "HW_OFFLOAD"},
 };
 
-// NF_CT_EXPECT_* of the same.
+// NF_CT_EXPECT_* of <linux/netfilter/nf_conntrack_common.h>.
 constexpr FlagName kExpectationFlags[] = {
     {1U << 0, "PERMANENT"},
     {1U << 1, "INACTIVE"},
@@ -333,9 +338,23 @@ std::string_view type_of(u8 kind) {
   }
 }
 
-void finish_event(JsonWriter& json, u64 time, u32 portid) {
-  json.milliseconds("\"time\":", time);
-  if (portid != 0) json.number("\"portid\":", portid);
+void subject(JsonWriter& json, const FlowView& flow) {
+  json.member("\"flow\":");
+  flow_object(json, flow);
+}
+
+void subject(JsonWriter& json, const ExpectationView& expectation) {
+  json.member("\"expectation\":");
+  expectation_object(json, expectation);
+}
+
+template <typename Record>
+void event_object(JsonWriter& json, const RecordView<Record>& event) {
+  json.open('{');
+  json.word("\"type\":", type_of(event.record.kind));
+  subject(json, event);
+  json.milliseconds("\"time\":", time_of(event.record));
+  if (event.record.portid != 0) json.number("\"portid\":", event.record.portid);
   json.close('}');
 }
 
@@ -353,20 +372,12 @@ void format_json(FormatBuffer& out, const ExpectationView& expectation) {
 
 void format_json_event(FormatBuffer& out, const FlowView& flow) {
   JsonWriter json(out);
-  json.open('{');
-  json.word("\"type\":", type_of(flow.record.kind));
-  json.member("\"flow\":");
-  flow_object(json, flow);
-  finish_event(json, time_of(flow.record), flow.record.portid);
+  event_object(json, flow);
 }
 
 void format_json_event(FormatBuffer& out, const ExpectationView& expectation) {
   JsonWriter json(out);
-  json.open('{');
-  json.word("\"type\":", type_of(expectation.record.kind));
-  json.member("\"expectation\":");
-  expectation_object(json, expectation);
-  finish_event(json, time_of(expectation.record), expectation.record.portid);
+  event_object(json, expectation);
 }
 
 void format_json(FormatBuffer& out, const GapRecord& gap) {

@@ -1,7 +1,5 @@
 #include "format_line.h"
 
-#include <netinet/in.h>
-
 #include "flow_status.h"
 #include "format_address.h"
 #include "format_names.h"
@@ -164,26 +162,21 @@ void format_addresses(FormatBuffer& out, const TupleRecord& tuple, std::string_v
 }
 
 void format_ports(FormatBuffer& out, const TupleRecord& tuple) {
-  switch (tuple.protonum) {
-    case IPPROTO_TCP:
-    case IPPROTO_UDP:
-    case IPPROTO_UDPLITE:
-    case IPPROTO_SCTP:
-    case IPPROTO_DCCP:
+  switch (port_kind(tuple.protonum)) {
+    case PortKind::kPorts:
       format_field(out, "sport=", tuple.sport);
       format_field(out, "dport=", tuple.dport);
       break;
-    case IPPROTO_GRE:
+    case PortKind::kKeys:
       format_hex_field(out, "srckey=0x", tuple.sport);
       format_hex_field(out, "dstkey=0x", tuple.dport);
       break;
-    case IPPROTO_ICMP:
-    case IPPROTO_ICMPV6:
+    case PortKind::kIcmp:
       format_field(out, "type=", tuple.icmpType);
       format_field(out, "code=", tuple.icmpCode);
       format_field(out, "id=", tuple.icmpId);
       break;
-    default:
+    case PortKind::kNone:
       break;
   }
 }

@@ -9,9 +9,9 @@ namespace nfconntrack {
 namespace {
 
 // enum tcp_conntrack of <linux/netfilter/nf_conntrack_tcp.h>.
-constexpr std::string_view kTcpStates[] = {"NONE",        "SYN_SENT",   "SYN_RECV", "ESTABLISHED",
-                                           "FIN_WAIT",    "CLOSE_WAIT", "LAST_ACK", "TIME_WAIT",
-                                           "CLOSE",       "SYN_SENT2"};
+constexpr std::string_view kTcpStates[] = {"NONE",     "SYN_SENT",   "SYN_RECV", "ESTABLISHED",
+                                           "FIN_WAIT", "CLOSE_WAIT", "LAST_ACK", "TIME_WAIT",
+                                           "CLOSE",    "SYN_SENT2"};
 
 // enum sctp_conntrack of <linux/netfilter/nf_conntrack_sctp.h>; HEARTBEAT_ACKED until Linux 6.2.
 constexpr std::string_view kSctpStates[] = {
@@ -19,9 +19,9 @@ constexpr std::string_view kSctpStates[] = {
     "SHUTDOWN_SENT", "SHUTDOWN_RECD", "SHUTDOWN_ACK_SENT", "HEARTBEAT_SENT", "HEARTBEAT_ACKED"};
 
 // enum ct_dccp_states of the kernel's nf_conntrack_dccp.h, until Linux 6.16.
-constexpr std::string_view kDccpStates[] = {"NONE",     "REQUEST", "RESPOND",  "PARTOPEN",
-                                            "OPEN",     "CLOSEREQ", "CLOSING", "TIMEWAIT",
-                                            "IGNORE",   "INVALID"};
+constexpr std::string_view kDccpStates[] = {"NONE",   "REQUEST",  "RESPOND", "PARTOPEN",
+                                            "OPEN",   "CLOSEREQ", "CLOSING", "TIMEWAIT",
+                                            "IGNORE", "INVALID"};
 
 std::span<const std::string_view> states_of(u8 protoinfo) {
   switch (protoinfo) {
@@ -69,6 +69,24 @@ std::string_view protocol_name(u8 protonum) {
       return "gre";
     default:
       return {};
+  }
+}
+
+PortKind port_kind(u8 protonum) {
+  switch (protonum) {
+    case IPPROTO_TCP:
+    case IPPROTO_UDP:
+    case IPPROTO_UDPLITE:
+    case IPPROTO_SCTP:
+    case IPPROTO_DCCP:
+      return PortKind::kPorts;
+    case IPPROTO_GRE:
+      return PortKind::kKeys;
+    case IPPROTO_ICMP:
+    case IPPROTO_ICMPV6:
+      return PortKind::kIcmp;
+    default:
+      return PortKind::kNone;
   }
 }
 

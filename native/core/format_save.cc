@@ -13,12 +13,7 @@
 namespace nfconntrack {
 namespace {
 
-struct StatusName {
-  u32 bit;
-  std::string_view name;
-};
-
-constexpr StatusName kStatusNames[] = {
+constexpr FlagName kStatusNames[] = {
     {FlowStatus::kExpected, "EXPECTED"},
     {FlowStatus::kSeenReply, "SEEN_REPLY"},
     {FlowStatus::kAssured, "ASSURED"},
@@ -80,11 +75,11 @@ void format_tuples(FormatBuffer& out, const FlowView& flow) {
   const u8 family = orig.family;
   format_option(out, "-s ", orig.src, family);
   format_option(out, "-d ", orig.dst, family);
-  const bool dst_nat = is_translated(flow, FlowStatus::kDstNatDone,
-                                     same_address(reply.src, orig.dst, family));
+  const bool dst_nat =
+      is_translated(flow, FlowStatus::kDstNatDone, same_address(reply.src, orig.dst, family));
   format_option(out, dst_nat ? "-g " : "-r ", reply.src, family);
-  const bool src_nat = is_translated(flow, FlowStatus::kSrcNatDone,
-                                     same_address(reply.dst, orig.src, family));
+  const bool src_nat =
+      is_translated(flow, FlowStatus::kSrcNatDone, same_address(reply.dst, orig.src, family));
   format_option(out, src_nat ? "-n " : "-q ", reply.dst, family);
 }
 
@@ -158,35 +153,37 @@ void format_dccp(FormatBuffer& out, const FlowView& flow) {
   out.text(flow.record.dccpRole == 0 ? "--role client " : "--role server ");
 }
 
-void format_protocol_options(FormatBuffer& out, const FlowView& flow) {
-  const FlowRecord& record = flow.record;
-  switch (record.orig.protonum) {
+void format_protoinfo(FormatBuffer& out, const FlowView& flow, u8 protonum) {
+  switch (protonum) {
     case IPPROTO_TCP:
-      format_ports(out, record, kPorts);
       format_state(out, flow);
       break;
-    case IPPROTO_UDP:
-    case IPPROTO_UDPLITE:
-      format_ports(out, record, kPorts);
-      break;
     case IPPROTO_SCTP:
-      format_ports(out, record, kPorts);
       format_sctp(out, flow);
       break;
     case IPPROTO_DCCP:
-      format_ports(out, record, kPorts);
       format_dccp(out, flow);
       break;
-    case IPPROTO_GRE:
+    default:
+      break;
+  }
+}
+
+void format_protocol_options(FormatBuffer& out, const FlowView& flow) {
+  const FlowRecord& record = flow.record;
+  const u8 protonum = record.orig.protonum;
+  switch (port_kind(protonum)) {
+    case PortKind::kPorts:
+      format_ports(out, record, kPorts);
+      format_protoinfo(out, flow, protonum);
+      break;
+    case PortKind::kKeys:
       format_ports(out, record, kKeys);
       break;
-    case IPPROTO_ICMP:
-      format_icmp(out, record.orig, "--icmp-");
+    case PortKind::kIcmp:
+      format_icmp(out, record.orig, protonum == IPPROTO_ICMP ? "--icmp-" : "--icmpv6-");
       break;
-    case IPPROTO_ICMPV6:
-      format_icmp(out, record.orig, "--icmpv6-");
-      break;
-    default:
+    case PortKind::kNone:
       break;
   }
 }

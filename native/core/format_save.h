@@ -1,5 +1,5 @@
-// A flow as the arguments of `conntrack -R`: "-A -t 120 -u UNSET -s 192.0.2.1 ...". What has no option
-// there is not kept: mark, labels, helper, counters and the id.
+// A flow as the arguments of `conntrack -R`: "-A -t 120 -u UNSET -s 192.0.2.1 ...". What has no
+// option there is not kept: mark, labels, helper, counters and the id.
 #pragma once
 
 #include "format_buffer.h"

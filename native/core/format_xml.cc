@@ -1,7 +1,5 @@
 #include "format_xml.h"
 
-#include <netinet/in.h>
-
 #include "flow_status.h"
 #include "format_address.h"
 #include "format_names.h"
@@ -63,7 +61,8 @@ std::string_view start_of(u8 kind) {
 // kernel sends all or none.
 constexpr u32 kHasCounters = FlowRecord::kHasOrigPackets | FlowRecord::kHasOrigBytes;
 
-// With any of these, or labels, there is the third <meta>; every message of the kernel has a status.
+// With any of these, or labels, there is the third <meta>; every message of the kernel has a
+// status.
 constexpr u32 kInMeta = FlowRecord::kHasState | FlowRecord::kHasTimeout | FlowRecord::kHasMark |
                         FlowRecord::kHasSecmark | FlowRecord::kHasZone | FlowRecord::kHasUse |
                         FlowRecord::kHasStatus | FlowRecord::kHasId |
@@ -163,20 +162,17 @@ void format_xml_addresses(FormatBuffer& out, const TupleRecord& tuple) {
 }
 
 void format_xml_ports(FormatBuffer& out, const TupleRecord& tuple) {
-  switch (tuple.protonum) {
-    case IPPROTO_TCP:
-    case IPPROTO_UDP:
-    case IPPROTO_UDPLITE:
-    case IPPROTO_SCTP:
-    case IPPROTO_DCCP:
+  switch (port_kind(tuple.protonum)) {
+    case PortKind::kPorts:
       format_element(out, "sport", tuple.sport);
       format_element(out, "dport", tuple.dport);
       break;
-    case IPPROTO_GRE:
+    case PortKind::kKeys:
       format_hex_element(out, "srckey", tuple.sport);
       format_hex_element(out, "dstkey", tuple.dport);
       break;
-    default:
+    case PortKind::kIcmp:
+    case PortKind::kNone:
       break;
   }
 }

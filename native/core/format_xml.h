@@ -1,5 +1,6 @@
-// The XML of conntrack(8), one <flow> without a line feed, with its oddities: ICMP has an empty layer4,
-// SCTP's and DCCP's states have the names of TCP's of the same number, and nothing is escaped.
+// The XML of conntrack(8), one <flow> without a line feed, with its oddities: ICMP has an empty
+// layer4, SCTP's and DCCP's states have the names of TCP's of the same number, and nothing is
+// escaped.
 #pragma once
 
 #include "format_buffer.h"

@@ -38,7 +38,8 @@ Character next_character(Bytes rest) {
   if (lead.continuations == 0) return {1, false};
   std::size_t size = 1;
   for (; lead.continuations > 0; --lead.continuations, ++size) {
-    if (size >= rest.size() || rest[size] < lead.low || rest[size] > lead.high) return {size, false};
+    if (size >= rest.size() || rest[size] < lead.low || rest[size] > lead.high)
+      return {size, false};
     lead.low = 0x80;
     lead.high = 0xbf;
   }

@@ -6,8 +6,8 @@
 
 namespace nfconntrack {
 
-// The payload of the first entry of `type` in a run of tail entries, each length of which is checked;
-// false if there is none.
+// The payload of the first entry of `type` in a run of tail entries, each length of which is
+// checked; false if there is none.
 bool find_tail_entry(Bytes tail, u8 type, Bytes& payload);
 
 // The same for a fixed-size payload; false also if it has another size.

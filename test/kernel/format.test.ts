@@ -7,7 +7,7 @@ import {
   type Events,
   type FlowEvent,
   type FormatOptions,
-  LabelMap,
+  type LabelMap,
   programOf,
   XML_FRAME,
 } from '../../lib';
@@ -23,24 +23,19 @@ import { CliListener } from '../support/cli-listener';
 import { CLIENT, createMaster, SERVER } from '../support/master';
 import { TestNamespace } from '../support/netns';
 import { closeOpened, openIn } from '../support/opened';
-import { LabelFile } from '../support/oracle-print';
+import { LABEL_NAMES, LabelFile } from '../support/oracle-print';
+import { schemaErrors } from '../support/schema';
 import { testing } from '../support/testing';
 import { ping, TcpConnection, UdpExchange } from '../support/traffic';
 import { waitFor } from '../support/wait';
 
 const HEADER_LINES = 2;
 
-const NAMES = new Map([
-  [0, 'eth0-in'],
-  [1, 'voip call'],
-  [63, 'bulk'],
-]);
-
 let file: LabelFile;
 let labels: LabelMap;
 
 beforeAll(async () => {
-  file = new LabelFile(NAMES);
+  file = new LabelFile();
   labels = await file.load();
 });
 
@@ -62,7 +57,7 @@ function conntrack(namespace: TestNamespace, ...args: string[]): string {
     'cat > /etc/xtables/connlabel.conf',
     'exec conntrack "$@"',
   ].join(' && ');
-  const config = [...NAMES].map(([bit, name]) => `${bit} ${name}\n`).join('');
+  const config = [...LABEL_NAMES].map(([bit, name]) => `${bit} ${name}\n`).join('');
   const command = ['--mount', 'sh', '-c', script, 'conntrack', ...args];
   return namespace.exec('unshare', command, { input: config });
 }
@@ -129,6 +124,8 @@ describe.each([1, 2, 3])('a random table (%i)', (seed) => {
         () => ours(ct, kind, options),
       );
     }
+    const objects = (await ours(ct, 'json')).trimEnd().split('\n');
+    expect(objects.flatMap((line) => schemaErrors(line, 'flow'))).toEqual([]);
     for (const kind of ['line', 'xml'] as const) {
       await compare(
         () => conntrack(namespace, '-L', '-o', kind === 'xml' ? 'xml,labels' : 'labels'),
@@ -296,6 +293,9 @@ describe('events', () => {
       expect(mine.map(clockless).sort()).toEqual(theirs.map(asOf149).map(clockless).sort());
       expect(followed.items(kind, { ...asked, ...options })).toEqual(mine);
     }
+    const objects = followed.lines('json', options);
+    expect(objects.flatMap((line) => schemaErrors(line, 'event'))).toEqual([]);
+    expect(objects).toHaveLength(followed.count);
     expect(followed.lines('line', options)).toContainEqual(
       expect.stringMatching(/\[DESTROY\].*mark=7.* \[USERSPACE\] portid=\d+ progname=node$/),
     );
@@ -331,6 +331,23 @@ describe('events', () => {
     const lines = followed.lines('line', { timestamp: true });
     expect(lines.map((line) => line.slice(0, line.indexOf('\t')))).toEqual(texts);
   });
+});
+
+test('counters and limits are as the schema says', async () => {
+  const ct = await openIn(TestNamespace.create());
+  const lines = [
+    ...(await ct.stats()).map((stats) => ['stats', stats] as const),
+    ...(await ct.expectations.stats()).map((stats) => ['expectationStats', stats] as const),
+    ['count', await ct.limits()] as const,
+  ];
+  expect(lines.length).toBeGreaterThan(2);
+  for (const [definition, line] of lines) {
+    expect(schemaErrors(JSON.stringify(line), definition)).toEqual([]);
+  }
+});
+
+test("a port that is nobody's has no program", () => {
+  expect(programOf(0xfffffff0)).toBeUndefined();
 });
 
 test('expectations are printed alike, listed and as events', async () => {

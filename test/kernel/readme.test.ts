@@ -43,7 +43,7 @@ function start(namespace: TestNamespace, code: string): Run {
 
 /** What a block says of three flows that are there. */
 const SAID =
-  /tcp 10\.0\.0\.0 -> 192\.0\.2\.1|bytes sent in 3 flows|no such flow|3 web connections|0 of 0 flows deleted|432000 seconds/;
+  /tcp 10\.0\.0\.0 -> 192\.0\.2\.1|bytes sent in 3 flows|no such flow|3 web connections|0 of 0 flows deleted|432000 seconds|ASSURED -s 10\.0\.0\.0 /;
 
 function prepared(): TestNamespace {
   const namespace = TestNamespace.create();
@@ -87,12 +87,14 @@ test.each(blocksOf('js').filter((code) => code.includes('ct.events(')))(
       let first = 10;
       await waitFor('a NEW event', () => {
         namespace.run(() => testing.fill({ count: 1, first: (first += 1) }));
-        return output().includes('new tcp 10.0.0.');
+        return /new tcp 10\.0\.0\.|\[NEW\] tcp .* src=10\.0\.0\./.test(output());
       });
       namespace.run(() => {
         testing.flush();
       });
-      await waitFor('a DESTROY event', () => output().includes('destroy tcp 10.0.0.'));
+      await waitFor('a DESTROY event', () =>
+        /destroy tcp 10\.0\.0\.|\[DESTROY\] tcp .* src=10\.0\.0\./.test(output()),
+      );
       expect(child.exitCode).toBeNull();
     } finally {
       child.kill('SIGKILL');

@@ -212,3 +212,19 @@ export function expectationMessage(family: number, protonum: number): Part {
     message(payload(family, octets), { type: MessageType.expNew }),
   );
 }
+
+/** Attributes of any kind, nested as they please, which no kernel sends. */
+export const ANY_ATTRIBUTES: fc.Arbitrary<Buffer> = fc.letrec<{ attributes: Buffer; one: Buffer }>(
+  (tie) => ({
+    attributes: fc.array(tie('one'), { maxLength: 5 }).map((list) => Buffer.concat(list)),
+    one: fc.oneof(
+      { maxDepth: 4 },
+      fc
+        .tuple(fc.integer({ min: 0, max: 30 }), fc.uint8Array({ maxLength: 24 }))
+        .map(([type, bytes]) => attribute(type, bytes)),
+      fc
+        .tuple(fc.integer({ min: 0, max: 30 }), tie('attributes'))
+        .map(([type, inner]) => nest(type, inner)),
+    ),
+  }),
+).attributes;

@@ -20,12 +20,21 @@ const OUTPUT_FLAG = { extended: 1, timestamp: 2, id: 4, ktimestamp: 8 } as const
 
 export type OracleKind = keyof typeof OUTPUT_TYPE;
 
+/** Of bits at the ends of words and of the whole. */
+export const LABEL_NAMES: ReadonlyMap<number, string> = new Map([
+  [0, 'eth0-in'],
+  [1, 'voip call'],
+  [31, 'last-of-word'],
+  [32, 'first-of-word'],
+  [127, 'last'],
+]);
+
 /** A connlabel.conf for both opinions; `remove()` when done. */
 export class LabelFile {
   readonly #directory = mkdtempSync(join(tmpdir(), 'nfconntrack-labels-'));
   readonly path = join(this.#directory, 'connlabel.conf');
 
-  constructor(names: ReadonlyMap<number, string>) {
+  constructor(names = LABEL_NAMES) {
     writeFileSync(this.path, [...names].map(([bit, name]) => `${bit} ${name}\n`).join(''));
   }
 

@@ -21,19 +21,11 @@ import {
 import { Protonum } from '../support/packets';
 import { testing } from '../support/testing';
 
-const NAMES = new Map([
-  [0, 'eth0-in'],
-  [1, 'voip call'],
-  [31, 'last-of-word'],
-  [32, 'first-of-word'],
-  [127, 'last'],
-]);
-
 let file: LabelFile;
 let labels: LabelMap;
 
 beforeAll(async () => {
-  file = new LabelFile(NAMES);
+  file = new LabelFile();
   labels = await file.load();
 });
 
