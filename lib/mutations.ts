@@ -104,7 +104,7 @@ type Change = keyof typeof Change;
 /** native/core/sweep.h, SweepAction. */
 const Action = { count: 0, delete: 1, update: 2 } as const;
 
-const SLICE = 1024;
+const SLICE = 256;
 const PROGRESS_MS = 100;
 const ENOENT = 2;
 const EBUSY = 16;
