@@ -5,6 +5,7 @@ import { runOurs, TestIo, withoutName } from '../support/cli-run';
 import { fillTable, tableOf } from '../support/cli-table';
 import { type ExecResult, TestNamespace } from '../support/netns';
 import { closeOpened, openIn } from '../support/opened';
+import { PROGRAM } from '../support/shell';
 import { testing } from '../support/testing';
 import { waitFor } from '../support/wait';
 import { readFileSync } from 'node:fs';
@@ -323,10 +324,36 @@ describe('the names', () => {
   });
 });
 
+describe('the README', () => {
+  const readme = readFileSync(join(__dirname, '../../README.md'), 'utf8');
+  const examples = [...readme.matchAll(/^ {4}nfconntrack (.*)$/gm)].map(([, args = '']) => args);
+
+  test.each(examples.filter((args) => !args.startsWith('-E')))('runs nfconntrack %s', (args) => {
+    const namespace = TestNamespace.create();
+    fillTable(namespace);
+    const program = `nfconntrack() { "${process.execPath}" "${PROGRAM}" "$@"; }`;
+    const script = `cd $(mktemp -d); ${program}; nfconntrack ${args}; code=$?; rm -rf "$PWD"; exit $code`;
+    const { status, stdout, stderr } = namespace.tryExec('bash', ['-c', script]);
+    // A -D that finds nothing, and a table that is there already, are answers as well.
+    expect(stderr).not.toMatch(/Try|unknown|--where:/);
+    expect([status, stdout]).not.toEqual([2, '']);
+    namespace.close();
+  });
+
+  test('has examples', () => {
+    expect(examples.length).toBeGreaterThan(6);
+  });
+});
+
 test('the README lists every deviation', () => {
   const readme = readFileSync(join(__dirname, '../../README.md'), 'utf8');
   const rows = readme.split('\n').filter((line) => line.startsWith('| '));
-  const listed = rows.map((row) => row.split('|').slice(1, -1).map((cell) => cell.trim()));
+  const listed = rows.map((row) =>
+    row
+      .split('|')
+      .slice(1, -1)
+      .map((cell) => cell.trim()),
+  );
   for (const { example, original, ours } of DEVIATIONS) {
     expect(listed).toContainEqual([`\`${example}\``, original, ours]);
   }
