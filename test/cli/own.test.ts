@@ -26,14 +26,24 @@ afterAll(() => {
 
 const run = (...args: string[]): Promise<ExecResult> => runOurs(table, args);
 
+interface Item {
+  type?: string;
+  kernelDrops?: number;
+  cpu?: number;
+  orig?: { sport?: number; icmpId?: number };
+}
+
+/** The objects of an output of JSON lines. */
+function objects(stdout: string): Item[] {
+  const lines = stdout.split('\n').slice(0, -1);
+  return lines.map((line) => JSON.parse(line) as Item);
+}
+
 async function ports(...args: string[]): Promise<number[]> {
   const { stdout, stderr, status } = await run('-L', '-o', 'json', ...args);
   expect({ args, status, stderr }).toMatchObject({ status: 0 });
-  const flows = stdout
-    .split('\n')
-    .slice(0, -1)
-    .map((line) => JSON.parse(line));
-  return flows.map(({ orig }) => orig.sport ?? orig.icmpId ?? 0).sort((a, b) => a - b);
+  const found = objects(stdout).map(({ orig }) => orig?.sport ?? orig?.icmpId ?? 0);
+  return found.sort((a, b) => a - b);
 }
 
 describe('--where', () => {
@@ -170,10 +180,8 @@ describe('-o json', () => {
     const ct = await openIn(table);
     expect(JSON.parse((await run('-C', '-o', 'json')).stdout)).toEqual(await ct.limits());
     expect((await run('-C', 'expect', '-o', 'json')).stdout).toBe('{"entries":0}\n');
-    const stats = (await run('-S', '-o', 'json')).stdout.split('\n').slice(0, -1);
-    expect(stats.map((line) => JSON.parse(line).cpu)).toEqual(
-      (await ct.stats()).map(({ cpu }) => cpu),
-    );
+    const stats = objects((await run('-S', '-o', 'json')).stdout);
+    expect(stats.map(({ cpu }) => cpu)).toEqual((await ct.stats()).map(({ cpu }) => cpu));
     expect((await run('-S', 'expect', '-o', 'json')).stdout).toContain('"create":0');
     const key = '-G -s 10.0.0.7 -d 10.1.0.5 -p 50 -o json'.split(' ');
     expect(JSON.parse((await run(...key)).stdout)).toMatchObject({ protonum: 50 });
@@ -194,11 +202,7 @@ test('-E -o json, with a gap where events are missing, and how many on stderr', 
   const listening = runOurs(namespace, args.slice(2), io);
   await waitFor('the notice', () => io.stderr.includes('NOTICE: Netlink socket buffer size'));
   const COUNT = 5000;
-  const items = (): { type: string; kernelDrops?: number }[] =>
-    io.stdout
-      .split('\n')
-      .slice(0, -1)
-      .map((line) => JSON.parse(line));
+  const items = (): Item[] => objects(io.stdout);
   const accounted = (): number =>
     items().reduce((sum, item) => sum + (item.type === 'gap' ? (item.kernelDrops ?? 0) : 1), 0);
   let first = 0;

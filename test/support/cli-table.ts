@@ -49,5 +49,6 @@ export function withoutTimes(line: string): string {
     .replace(/^(ipv\d +\d+ )?(\w+ +\d+ )\d+ /, '$1$2T ')
     .replace(/delta-time=\d+/, 'delta-time=T')
     .replace(/-t \d+ /, '-t T ')
-    .replace(/<timeout>\d+</, '<timeout>T<');
+    .replace(/<timeout>\d+</, '<timeout>T<')
+    .replace(/<deltatime>\d+</, '<deltatime>T<');
 }
