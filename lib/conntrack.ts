@@ -7,6 +7,7 @@ import type { Flow } from './flow';
 import { flowAt } from './batch';
 import { Flows, type FlowsOptions } from './flows';
 import { encodeKey, type FlowKey } from './key';
+import { Mirror, type MirrorOptions } from './mirror';
 import {
   type DeleteWhereOptions,
   type DeleteWhereResult,
@@ -69,6 +70,14 @@ export class Conntrack {
    */
   async events(filter?: Filter, given?: EventsOptions): Promise<Events> {
     return Events.subscribe(this.#control, filter, given);
+  }
+
+  /**
+   * Follows the table, of the flows that `filter` matches, or of all: a copy in native memory that is kept up
+   * to date by events. The whole of it is there when this resolves. See Mirror.
+   */
+  async mirror(filter?: Filter, given?: MirrorOptions): Promise<Mirror> {
+    return Mirror.start(this.#control, filter, given);
   }
 
   /**

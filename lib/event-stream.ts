@@ -12,6 +12,11 @@ export interface StreamOptions {
    */
   receiveBuffer?: number;
   /**
+   * How far the receive buffer may grow: it is doubled after each overrun, until then. Default: 256 MiB, or
+   * `receiveBuffer` where that is given.
+   */
+  maxReceiveBuffer?: number;
+  /**
    * Events that may wait for the consumer, about 256 bytes each; default 524,288. Memory is taken as they
    * come.
    */
@@ -38,29 +43,50 @@ export interface EventsStatistics {
   gaps: number;
   /** Waiting for the consumer now, gap records included. */
   queued: number;
-  /** Bytes of receive buffer granted by the kernel. */
+  /** Bytes of receive buffer granted by the kernel; it may grow, see `maxReceiveBuffer`. */
   receiveBuffer: number;
 }
 
 /** @internal */
 export const DEFAULT_RECEIVE_BUFFER = 64 * 2 ** 20;
-const DEFAULT_QUEUE = 2 ** 19;
+/** @internal */
+export const DEFAULT_MAX_RECEIVE_BUFFER = 256 * 2 ** 20;
+/** @internal */
+export const DEFAULT_QUEUE = 2 ** 19;
 /** The kernel's own limits: SOCK_MIN_RCVBUF, and an int. */
 const MIN_RECEIVE_BUFFER = 4096;
 const MAX_INT = 2 ** 31 - 1;
 const MAX_QUEUE = 2 ** 31;
 
 /** @internal Checked, with defaults. */
+export function bufferOptions(given: Pick<StreamOptions, 'receiveBuffer' | 'maxReceiveBuffer'>): {
+  receiveBuffer: number;
+  maxReceiveBuffer: number;
+} {
+  const { receiveBuffer = DEFAULT_RECEIVE_BUFFER } = given;
+  const most = given.receiveBuffer === undefined ? DEFAULT_MAX_RECEIVE_BUFFER : receiveBuffer;
+  const { maxReceiveBuffer = most } = given;
+  integer('options.receiveBuffer', receiveBuffer, MIN_RECEIVE_BUFFER, MAX_INT);
+  integer('options.maxReceiveBuffer', maxReceiveBuffer, receiveBuffer, MAX_INT);
+  return { receiveBuffer, maxReceiveBuffer };
+}
+
+/** @internal Checked. */
+export function queueOption(queue: number = DEFAULT_QUEUE): number {
+  return integer('options.queue', queue, 1, MAX_QUEUE);
+}
+
+/** @internal Checked, with defaults. */
 export function streamOptions(given: StreamOptions): {
   receiveBuffer: number;
+  maxReceiveBuffer: number;
   queue: number;
   signal: AbortSignal | undefined;
 } {
-  const { receiveBuffer = DEFAULT_RECEIVE_BUFFER, queue = DEFAULT_QUEUE, signal } = given;
   return {
-    receiveBuffer: integer('options.receiveBuffer', receiveBuffer, MIN_RECEIVE_BUFFER, MAX_INT),
-    queue: integer('options.queue', queue, 1, MAX_QUEUE),
-    signal: optionalSignal('options.signal', signal),
+    ...bufferOptions(given),
+    queue: queueOption(given.queue),
+    signal: optionalSignal('options.signal', given.signal),
   };
 }
 

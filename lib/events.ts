@@ -4,7 +4,7 @@ import { EventStream, groupsOf, streamOptions, type StreamOptions } from './even
 import { type Filter, isEverything } from './filter';
 import { parseFilter } from './filter-parse';
 import { compileFilter } from './filter-program';
-import { options } from './options';
+import { optionalBoolean, options } from './options';
 import type { Explanation } from './plan';
 import type { Records } from './records';
 import { socketFilter } from './socket-filter';
@@ -12,6 +12,8 @@ import { socketFilter } from './socket-filter';
 export interface EventsOptions extends StreamOptions {
   /** Which changes to follow; default: all three. */
   types?: readonly EventType[];
+  /** See the README: nothing is lost, at a price. */
+  reliable?: boolean;
 }
 
 /** Multicast groups (enum nfnetlink_groups). */
@@ -36,7 +38,14 @@ export class Events extends EventStream<ConntrackEvent, EventBatch> {
     filter: Filter | undefined,
     given: EventsOptions | undefined,
   ): Promise<Events> {
-    const known = options('options', given, ['types', 'receiveBuffer', 'queue', 'signal']);
+    const known = options('options', given, [
+      'types',
+      'receiveBuffer',
+      'maxReceiveBuffer',
+      'queue',
+      'reliable',
+      'signal',
+    ]);
     const tree = parseFilter(filter);
     const { program, explanation } = socketFilter(tree);
     const subscribed = await control.subscribe({
@@ -44,6 +53,7 @@ export class Events extends EventStream<ConntrackEvent, EventBatch> {
       filter: isEverything(tree) ? undefined : compileFilter(tree),
       socketFilter: program,
       groups: groupsOf(known.types, GROUPS),
+      reliable: optionalBoolean('options.reliable', known.reliable) ?? false,
       ...streamOptions(known),
     });
     return new Events(subscribed, explanation);

@@ -65,7 +65,7 @@ RecordQueue<Record>::Appender::~Appender() {
 
 template <typename Record>
 auto RecordQueue<Record>::Appender::room(u64 time) -> Batch* {
-  if (queue_.counts_.queued >= queue_.limit_) {
+  if (full()) {
     lose({.reasons = GapReason::kQueue}, time);
     ++queue_.gap_.queueDrops;
     ++queue_.counts_.queue_drops;

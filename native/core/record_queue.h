@@ -51,6 +51,7 @@ class RecordQueue {
     Appender(const Appender&) = delete;
     Appender& operator=(const Appender&) = delete;
 
+    [[nodiscard]] bool full() const { return queue_.counts_.queued >= queue_.limit_; }
     // Where the next record goes; null, and counted as lost, when the queue is full. `time` is now.
     Batch* room(u64 time);
     // Notes a loss at this place of the stream. Losses without an event between them become one
