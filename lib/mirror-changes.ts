@@ -4,6 +4,7 @@ import { Flow } from './flow';
 import { BatchIterator, ItemIterator } from './iterators';
 import { FLOW_SIZE, FlowOffset, Kind, TailType } from './layout';
 import type { NativeMirrorChanges } from './native';
+import type { Records } from './records';
 import { findTail } from './tail';
 
 export type ChangeType = 'add' | 'change' | 'remove';
@@ -40,7 +41,9 @@ export interface ChangesStatistics {
   synthetic: number;
   /** Put together with others, since the queue was full. */
   coalesced: number;
-  /** Waiting for the consumer now. */
+  /** Handed to the consumer. */
+  delivered: number;
+  /** Waiting for the consumer now, those put together included. */
   queued: number;
 }
 
@@ -84,15 +87,19 @@ export class MirrorChanges implements AsyncIterableIterator<MirrorChange> {
   readonly #native: NativeMirrorChanges;
   readonly #batches: BatchIterator<ChangeBatch>;
   readonly #items: ItemIterator<MirrorChange>;
+  #delivered = 0;
 
-  /** @internal `mirror` is kept from being collected. */
-  constructor(reader: BatchReader, native: NativeMirrorChanges, mirror: object) {
+  /** @internal `make` makes a batch, and keeps the mirror from being collected. */
+  constructor(
+    reader: BatchReader,
+    native: NativeMirrorChanges,
+    make: (records: Records) => ChangeBatch,
+  ) {
     this.#reader = reader;
     this.#native = native;
-    const kept = { mirror };
     this.#batches = new BatchIterator(reader, (records) => {
-      void kept;
-      return new ChangeBatch(records);
+      this.#delivered += records.length;
+      return make(records);
     });
     this.#items = new ItemIterator(this.#batches);
   }
@@ -116,7 +123,7 @@ export class MirrorChanges implements AsyncIterableIterator<MirrorChange> {
 
   statistics(): ChangesStatistics {
     const [received, , synthetic, coalesced, , , queued] = this.#native.statistics();
-    return { received, synthetic, coalesced, queued };
+    return { received, synthetic, coalesced, delivered: this.#delivered, queued };
   }
 
   close(): void {

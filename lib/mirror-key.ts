@@ -14,13 +14,20 @@ const U16 = 0xffff;
 const ZERO = 48;
 const DOT = 46;
 
+/** Not null, and without getters of a class, which cost more than this saves. */
+function isPlainObject(value: unknown): boolean {
+  return (
+    typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
+  );
+}
+
 function isPort(value: unknown): value is number {
   return typeof value === 'number' && value >= 0 && value <= U16 && Number.isInteger(value);
 }
 
 /** Whether the tuple says exactly what tells flows of TCP and UDP apart. */
 function isOfPorts(tuple: TupleKey | TupleLike): boolean {
-  if (Object.getPrototypeOf(tuple) !== Object.prototype) return false;
+  if (!isPlainObject(tuple)) return false;
   for (const member in tuple) {
     if (!MEMBERS.has(member)) return false;
   }
@@ -39,15 +46,15 @@ export class KeyBuffer {
 
   /** A key of IPv4, of TCP or UDP, with its ports, and no zone; false if it is of another kind. */
   #writeFast(key: FlowKey): boolean {
-    if (typeof key !== 'object' || Object.getPrototypeOf(key) !== Object.prototype) return false;
+    if (!isPlainObject(key)) return false;
     const protonum = PROTOCOLS.get(key.protocol);
-    const tuple = key.orig ?? key.reply;
-    if (protonum === undefined || tuple == null || !isOfPorts(tuple)) return false;
+    const isOrig = key.orig !== undefined;
+    const tuple = isOrig ? key.orig : key.reply;
+    if (protonum === undefined || typeof tuple !== 'object' || !isOfPorts(tuple)) return false;
     if (key.zone !== undefined || key.family !== undefined || key.protonum !== undefined) {
       return false;
     }
     this.bytes.fill(0);
-    const isOrig = key.orig !== undefined && key.orig !== null;
     const start = isOrig ? FlowOffset.orig : FlowOffset.reply;
     if (
       !this.#address(tuple.src, start + TupleOffset.src) ||

@@ -8,7 +8,7 @@ import { compileFilter } from './filter-program';
 import { Flow } from './flow';
 import type { FlowKey } from './key';
 import { FLOW_SIZE } from './layout';
-import { type ChangesOptions, MirrorChanges } from './mirror-changes';
+import { ChangeBatch, type ChangesOptions, MirrorChanges } from './mirror-changes';
 import { MirrorFlows } from './mirror-flows';
 import { KeyBuffer } from './mirror-key';
 import { scopeOf } from './mirror-scope';
@@ -16,6 +16,7 @@ import { native } from './native';
 import { integer, optionalBoolean, options, optionalSignal } from './options';
 import { planOf } from './plan';
 import { milliseconds } from './record';
+import type { Records } from './records';
 import { socketFilter } from './socket-filter';
 
 export interface MirrorOptions {
@@ -197,7 +198,8 @@ export class Mirror {
     if (mirror.size() === ENDED) throw this.#ended();
     const changes = new (native().MirrorChanges)();
     check(changes.start(mirror, queue, 0, undefined), context);
-    return new MirrorChanges(new BatchReader(changes, context, signal), changes, this);
+    const reader = new BatchReader(changes, context, signal);
+    return new MirrorChanges(reader, changes, (records) => this.#changesOf(records));
   }
 
   statistics(): MirrorStatistics {
@@ -231,6 +233,11 @@ export class Mirror {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** As a method: a loop over changes that is waiting holds the mirror. */
+  #changesOf(records: Records): ChangeBatch {
+    return new ChangeBatch(records);
   }
 
   #makeRoom(size: number): void {

@@ -53,13 +53,14 @@ ChangeStream::Counts ChangeStream::counts() {
   const std::lock_guard lock(mirror_->mutex());
   Counts counts = counts_;
   counts.queue = queue_.counts();
+  counts.queue.queued += pending_.size();
   return counts;
 }
 
 void ChangeStream::changed(const FlowChange& change) {
   if (!is_of_events()) ++counts_.received;
   if (is_of_events() && announced_ && !change.synthetic) return;
-  const KnownFlow* flow = change.after != nullptr ? change.after : change.before;
+  const KnownFlow* flow = change.last;
   const bool known = !pending_.empty() && pending_.contains(orig_key(flow->record));
   Appender appender(queue_);
   if (known || appender.full()) {
@@ -71,7 +72,7 @@ void ChangeStream::changed(const FlowChange& change) {
 
 void ChangeStream::coalesce(const FlowChange& change) {
   ++counts_.coalesced;
-  const KnownFlow* flow = change.after != nullptr ? change.after : change.before;
+  const KnownFlow* flow = change.last;
   // What the consumer knew first is what counts.
   pending_.try_emplace(orig_key(flow->record), packed(change.before));
 }
@@ -84,11 +85,12 @@ void ChangeStream::append_coalesced(Appender& appender, const FlowKey& key, cons
   if (!was && !is) return;
   if (was) unpack(told.data(), before);
   if (was && is && !differs(before, after)) return;
-  append(appender, {was ? &before : nullptr, is ? &after : nullptr, true, now()});
+  append(appender,
+         {was ? &before : nullptr, is ? &after : nullptr, is ? &after : &before, true, now()});
 }
 
 void ChangeStream::append(Appender& appender, const FlowChange& change) {
-  const KnownFlow* flow = change.after != nullptr ? change.after : change.before;
+  const KnownFlow* flow = change.last;
   const u8 kind = kind_of(change);
   if (is_of_events() && !is_wanted(kind, flow->record, flow->tail)) return;
   FlowBatch* batch = appender.room(change.time);

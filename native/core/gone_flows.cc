@@ -15,9 +15,10 @@ u64 stored(u64 value) { return value == 0 ? kZero : value; }
 
 void GoneFlows::add(u64 flow) { current_.add(stored(flow)); }
 
+void GoneFlows::begin() { before_ = std::exchange(current_, Set{}); }
+
 void GoneFlows::forget_old() {
-  if (current_.size() < kFew) return;
-  before_ = std::exchange(current_, Set{});
+  if (current_.size() >= kFew) begin();
 }
 
 std::size_t GoneFlows::Set::place_of(u64 value) const {

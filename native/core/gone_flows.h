@@ -13,7 +13,11 @@ class GoneFlows {
   [[nodiscard]] bool contains(u64 flow) const {
     return current_.contains(flow) || before_.contains(flow);
   }
-  // While nothing needs older ones, only the last few ten thousand are kept.
+  // Whether it was destroyed since begin().
+  [[nodiscard]] bool contains_since(u64 flow) const { return current_.contains(flow); }
+  // Older ones become those from before.
+  void begin();
+  // While nothing needs to know since when, only the last few ten thousand are kept.
   void forget_old();
   // More than are worth their memory.
   [[nodiscard]] bool too_many() const { return current_.size() > kMost; }

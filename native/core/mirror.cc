@@ -194,8 +194,9 @@ void Mirror::apply_destroy(const FlowRecord& event, const Tail& tail, Handle kno
   table_.read(known, before_);
   // Of a flow that was there before or came after this one: that has events of its own.
   if (before_.record.id != event.id) return;
-  merge_event(before_, event, tail, has_marks_);
-  remove(known, before_, false);
+  after_ = before_;
+  merge_event(after_, event, tail, has_marks_);
+  remove(known, before_, after_, false);
 }
 
 void Mirror::apply_new(const FlowRecord& event, const Tail& tail, Handle known, u64 identity) {
@@ -286,7 +287,10 @@ Failure Mirror::ask_for(const Suspect& suspect) {
   const std::lock_guard lock(mutex_);
   time_ = now();
   const Handle handle = table_.find(suspect.key);
-  if (handle != kNone && table_.record(handle).id == wanted.id) remove_unannounced(handle);
+  if (handle == kNone) return {};
+  // Of one that came meanwhile, with the same tuple and the same id, other events were read.
+  const FlowRecord now_there = table_.record(handle);
+  if (now_there.id == wanted.id && now_there.time == wanted.time) remove_unannounced(handle);
   return {};
 }
 
@@ -299,6 +303,7 @@ Failure Mirror::resync() {
   rotten_ = false;
   if (++dump_number_ == 0) dump_number_ = 1;
   const std::vector<u8> hashed = buckets();
+  gone_.begin();
   dumping_ = true;
   Failure failure = dump();
   if (failure.ok()) failure = pump(kDrain);
@@ -378,7 +383,7 @@ void Mirror::take_listed(const FlowRecord& flow, const Tail& tail) {
     handle = kNone;
   }
   if (handle == kNone) {
-    if (gone_.contains(identity(key, listed.id))) return;
+    if (gone_.contains_since(identity(key, listed.id))) return;
     after_.assign(listed, tail);
     mark_listed(add(after_, true));
     return;
@@ -429,7 +434,7 @@ auto Mirror::add(const KnownFlow& flow, bool synthetic) -> Handle {
   }
   if (is_wanted(flow)) {
     ++visible_;
-    tell(nullptr, &flow, synthetic);
+    tell({nullptr, &flow, &flow, synthetic, time_});
   } else {
     PackedHead head = table_.head(handle);
     head.hidden = 1;
@@ -448,23 +453,23 @@ void Mirror::change(Handle handle, const KnownFlow& before, const KnownFlow& aft
     head.hidden = is ? 0 : 1;
     table_.set_head(handle, head);
     visible_ += is ? u64{1} : ~u64{0};
-    tell(was ? &before : nullptr, is ? &after : nullptr, synthetic);
+    tell({was ? &before : nullptr, is ? &after : nullptr, &after, synthetic, time_});
   } else if (is && differs(before, after)) {
-    tell(&before, &after, synthetic);
+    tell({&before, &after, &after, synthetic, time_});
   }
 }
 
-void Mirror::remove(Handle handle, const KnownFlow& last, bool synthetic) {
+void Mirror::remove(Handle handle, const KnownFlow& known, const KnownFlow& last, bool synthetic) {
   const bool hidden = table_.head(handle).hidden != 0;
   table_.erase(handle);
   if (hidden) return;
   --visible_;
-  tell(&last, nullptr, synthetic);
+  tell({&known, nullptr, &last, synthetic, time_});
 }
 
 void Mirror::remove_unannounced(Handle handle) {
   table_.read(handle, before_);
-  remove(handle, before_, true);
+  remove(handle, before_, before_, true);
 }
 
 void Mirror::mark_listed(Handle handle) {
@@ -482,10 +487,10 @@ void Mirror::mark_touched(Handle handle, u8 told) {
   table_.set_head(handle, head);
 }
 
-void Mirror::tell(const KnownFlow* before, const KnownFlow* after, bool synthetic) {
+void Mirror::tell(const FlowChange& change) {
   // What is there to begin with is no change.
-  if (synthetic && started_) ++synthetic_;
-  for (MirrorListener* listener : listeners_) listener->changed({before, after, synthetic, time_});
+  if (change.synthetic && started_) ++synthetic_;
+  for (MirrorListener* listener : listeners_) listener->changed(change);
 }
 
 // --- on any thread ---

@@ -10,10 +10,9 @@
 //
 //  1. The event socket is joined before a dump is asked for. A flow that comes after the join
 //     announces itself; one that was there before is listed, unless it goes first.
-//  2. A listed flow whose DESTROY event was read already is not taken: the event came with the
-//     flow still in the kernel's table (gone_ remembers it, for as long as a dump runs; IPS_DYING
-//     tells where the event is still to be read). Should it be another flow, of the same tuple and
-//     id, its NEW event is on its way, or was read and made it known.
+//  2. A listed flow that has IPS_DYING is not taken, nor one whose DESTROY event was read since the
+//     dump began (gone_): it may have been listed before. Should it be another flow, of the same
+//     tuple and id, its NEW event is on its way, or was read and made it known.
 //  3. A listed flow whose events were read since the dump began keeps what these told
 //     (PackedHead::told), and takes the rest from the dump: whichever of both is older, a change
 //     between them has an event of its own, which is still to come.
@@ -88,10 +87,12 @@ struct MirrorStatistics {
   bool dumping = false;
 };
 
-// What a flow was and is; null: it was not, is not there.
+// What a flow was and is; null: it was not, is not there. `last` is what was known of it last, by
+// the event of its end too.
 struct FlowChange {
   const KnownFlow* before;
   const KnownFlow* after;
+  const KnownFlow* last;
   bool synthetic;
   u64 time;
 };
@@ -189,11 +190,11 @@ class Mirror final : public FlowReader, private EventSink {
                             Direction direction) const;
   Handle add(const KnownFlow& flow, bool synthetic);
   void change(Handle handle, const KnownFlow& before, const KnownFlow& after, bool synthetic);
-  void remove(Handle handle, const KnownFlow& last, bool synthetic);
+  void remove(Handle handle, const KnownFlow& known, const KnownFlow& last, bool synthetic);
   void remove_unannounced(Handle handle);
   void mark_listed(Handle handle);
   void mark_touched(Handle handle, u8 told);
-  void tell(const KnownFlow* before, const KnownFlow* after, bool synthetic);
+  void tell(const FlowChange& change);
   void finish(const Failure& failure);
 
   const std::shared_ptr<const Netns> netns_;
