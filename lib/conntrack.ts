@@ -178,6 +178,19 @@ export class Conntrack {
   }
 
   /**
+   * The netlink port that requests of this object come from: the `portid` of events they cause, but for
+   * `deleteWhere()` and `updateWhere()`, which have ports of their own; see `isOwn()`.
+   */
+  get portid(): number {
+    return this.#control.portid;
+  }
+
+  /** Whether an event was caused by a request of this object. */
+  isOwn(event: { readonly portid?: number | undefined }): boolean {
+    return event.portid !== undefined && this.#control.isOwn(event.portid);
+  }
+
+  /**
    * Closes everything that was opened through it: loops over events end, loops over listings throw
    * (`ERR_CLOSED`), pending requests are answered first. May be called again.
    */

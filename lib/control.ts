@@ -91,6 +91,9 @@ export class Control {
   // Weakly, so that a loop that is given up half-way can be collected, and its thread with it.
   readonly #dumps = new Set<WeakRef<BatchReader>>();
   readonly #subscriptions = new Set<WeakRef<BatchReader>>();
+  // Ports that changes came from: a sweep's is known only once it has begun.
+  readonly #portids = new Set<number>();
+  readonly #sweeps = new Set<NativeSweep>();
   #closing: Promise<void> | undefined;
 
   private constructor(control: NativeControl, netns: string | undefined) {
@@ -130,6 +133,22 @@ export class Control {
   get native(): NativeControl {
     if (this.#closing !== undefined) throw closedError('Conntrack');
     return this.#native;
+  }
+
+  /** The port that requests come from. */
+  get portid(): number {
+    return this.native.portid();
+  }
+
+  /** Whether a request of ours came from this port. */
+  isOwn(portid: number): boolean {
+    for (const sweep of this.#sweeps) {
+      const own = sweep.portid();
+      if (own === 0) continue;
+      this.#portids.add(own);
+      this.#sweeps.delete(sweep);
+    }
+    return this.#portids.has(portid) || this.#native.portid() === portid;
   }
 
   /** Asks on the namespace's thread; rejects with what `attempt` failed of. `hints` are as FailureContext has them. */
@@ -186,6 +205,7 @@ export class Control {
       status.clear,
     );
     check(outcome, context);
+    this.#sweeps.add(sweep);
     return { reader: this.#read(this.#dumps, sweep, context, request.signal), native: sweep };
   }
 

@@ -1,6 +1,7 @@
 import type { Batch } from './batch';
-import type { Subscribed } from './control';
+import type { BatchReader } from './batch-reader';
 import { BatchIterator, ItemIterator, type MakeBatch } from './iterators';
+import type { NativeSubscription } from './native';
 import { integer, mustBe, oneOf, optionalSignal } from './options';
 
 /** How a subscription is to be fed and ended. */
@@ -25,13 +26,21 @@ export interface StreamOptions {
   signal?: AbortSignal;
 }
 
+/** @internal Where the events come from. */
+export interface EventSource {
+  readonly reader: BatchReader;
+  readonly native: Pick<NativeSubscription, 'statistics'>;
+  /** How many events were put into the stream by comparing, if that is done. */
+  readonly synthetic?: () => number;
+}
+
 /** Counted since the subscription began. */
 export interface EventsStatistics {
   /** Read from the kernel; together with `kernelDrops` all that it sent. */
   received: number;
   /** Received, but not wanted by the filter; what the kernel left out itself is not counted. */
   filtered: number;
-  /** Handed to the consumer. */
+  /** Handed to the consumer; with `resync`, synthetic events too. */
   delivered: number;
   /** Dropped by the kernel, since the receive buffer was full. */
   kernelDrops: number;
@@ -45,6 +54,10 @@ export interface EventsStatistics {
   queued: number;
   /** Bytes of receive buffer granted by the kernel; it may grow, see `maxReceiveBuffer`. */
   receiveBuffer: number;
+  /** Where it was asked for: whether the reliable mode still holds. */
+  reliable?: boolean;
+  /** With `resync`: events put into the stream that the kernel did not announce. */
+  synthetic?: number;
 }
 
 /** @internal */
@@ -113,14 +126,17 @@ export function groupsOf<Type extends string>(
  * worker it lives in.
  */
 export abstract class EventStream<Event, B extends Batch<Event>> implements AsyncIterable<Event> {
-  readonly #subscribed: Subscribed;
+  readonly #subscribed: EventSource;
   readonly #make: MakeBatch<B>;
   #delivered = 0;
+  // The mode may have been left.
+  readonly #isReliable: boolean;
   #consumed = false;
 
   /** @internal */
-  protected constructor(subscribed: Subscribed, make: MakeBatch<B>) {
+  protected constructor(subscribed: EventSource, make: MakeBatch<B>) {
     this.#subscribed = subscribed;
+    this.#isReliable = subscribed.native.statistics()[8] !== 0;
     this.#make = make;
   }
 
@@ -143,8 +159,9 @@ export abstract class EventStream<Event, B extends Batch<Event>> implements Asyn
   }
 
   statistics(): EventsStatistics {
-    const [received, filtered, kernelDrops, queueDrops, malformed, gaps, queued, receiveBuffer] =
-      this.#subscribed.native.statistics();
+    const counts = this.#subscribed.native.statistics();
+    const [received, filtered, kernelDrops, queueDrops, malformed, gaps, queued] = counts;
+    const [receiveBuffer, reliable] = [counts[7], counts[8] !== 0];
     return {
       received,
       filtered,
@@ -155,6 +172,8 @@ export abstract class EventStream<Event, B extends Batch<Event>> implements Asyn
       gaps,
       queued,
       receiveBuffer,
+      ...(this.#isReliable && { reliable }),
+      ...(this.#subscribed.synthetic && { synthetic: this.#subscribed.synthetic() }),
     };
   }
 

@@ -11,13 +11,11 @@ import { FLOW_SIZE } from './layout';
 import { ChangeBatch, type ChangesOptions, MirrorChanges } from './mirror-changes';
 import { MirrorFlows } from './mirror-flows';
 import { KeyBuffer } from './mirror-key';
-import { scopeOf } from './mirror-scope';
+import { MIRROR_DEFAULTS, mirrorPlan, scopeOf } from './mirror-scope';
 import { native } from './native';
 import { integer, optionalBoolean, options, optionalSignal } from './options';
-import { planOf } from './plan';
 import { milliseconds } from './record';
 import type { Records } from './records';
-import { socketFilter } from './socket-filter';
 
 export interface MirrorOptions {
   /**
@@ -76,8 +74,6 @@ export interface MirrorStatistics {
   reliable: boolean;
 }
 
-const DEFAULT_MAX_FLOWS = 2 ** 22;
-const DEFAULT_RESYNC_INTERVAL = 60_000;
 const MOST_FLOWS = 2 ** 28;
 const MAX_INT = 2 ** 31 - 1;
 const ANSWER_SIZE = 4096;
@@ -123,14 +119,12 @@ export class Mirror {
       'signal',
     ]);
     const tree = parseFilter(filter);
-    const scope = scopeOf(tree);
-    const { maxFlows = DEFAULT_MAX_FLOWS, resyncInterval = DEFAULT_RESYNC_INTERVAL } = known;
+    const { maxFlows = MIRROR_DEFAULTS.maxFlows, resyncInterval = MIRROR_DEFAULTS.resyncInterval } =
+      known;
     const signal = optionalSignal('options.signal', known.signal);
     const mirrored = await control.mirror({
-      kernel: planOf(scope).kernel,
-      scope: isEverything(scope) ? undefined : compileFilter(scope),
+      ...mirrorPlan(scopeOf(tree)),
       filter: isEverything(tree) ? undefined : compileFilter(tree),
-      socketFilter: socketFilter(scope).program,
       ...bufferOptions(known),
       reliable: optionalBoolean('options.reliable', known.reliable) ?? false,
       maxFlows: integer('options.maxFlows', maxFlows, 1, MOST_FLOWS),

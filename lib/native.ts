@@ -18,6 +18,8 @@ export interface NativeControl {
   start(path: string, fresh: boolean): Outcome;
   /** Answers when all that was asked before is answered. */
   probe(answer: Answer): void;
+  /** The netlink port that requests come from, once probe() is answered. */
+  portid(): number;
   /** `key` is a FlowRecord; the answer is a batch of one flow. */
   get(key: Uint8Array, answer: Answer): void;
   /** The answers are runs of {u32 cpu, type, value}. */
@@ -95,6 +97,8 @@ export interface NativeSweep extends NativeReader {
   ): Outcome;
   /** scanned, matched, done, gone, failed; also after close(). */
   progress(): [number, number, number, number, number];
+  /** The netlink port that its changes come from; 0 until they can. */
+  portid(): number;
   /** Why flows failed: the first few. */
   failures(): Outcome[];
 }

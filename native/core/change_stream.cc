@@ -61,13 +61,17 @@ void ChangeStream::changed(const FlowChange& change) {
   if (!is_of_events()) ++counts_.received;
   if (is_of_events() && announced_ && !change.synthetic) return;
   const KnownFlow* flow = change.last;
-  const bool known = !pending_.empty() && pending_.contains(orig_key(flow->record));
   Appender appender(queue_);
-  if (known || appender.full()) {
+  const bool refused = is_of_events() && !change.synthetic;
+  if (refused || is_pending(flow->record) || appender.full()) {
     coalesce(change);
   } else {
     append(appender, change);
   }
+}
+
+bool ChangeStream::is_pending(const FlowRecord& flow) const {
+  return !pending_.empty() && pending_.contains(orig_key(flow));
 }
 
 void ChangeStream::coalesce(const FlowChange& change) {
@@ -125,6 +129,12 @@ void ChangeStream::announced(const FlowRecord& event, const Tail& tail) {
     return;
   }
   Appender appender(queue_);
+  // What is put together of a flow comes in one piece, before anything else of it.
+  if (is_pending(event)) {
+    appender.refuse(event.time);
+    announced_ = false;
+    return;
+  }
   FlowBatch* batch = appender.room(event.time);
   if (batch == nullptr) {
     announced_ = false;
@@ -135,6 +145,11 @@ void ChangeStream::announced(const FlowRecord& event, const Tail& tail) {
   copy.tailOffset = batch->tail().size();
   batch->tail().append(tail, event.tailOffset, event.tailLength);
   appender.appended(event.time);
+}
+
+// The consumer, who has been told of it, must not keep it.
+void ChangeStream::outdated(const KnownFlow& flow) {
+  if (is_of_events() && announced_) changed({&flow, nullptr, &flow, true, flow.record.time});
 }
 
 void ChangeStream::lost(const Loss& loss, u64 time) {

@@ -54,11 +54,13 @@ class ChangeStream final : public FlowReader, private MirrorListener {
 
   void changed(const FlowChange& change) override;
   void announced(const FlowRecord& event, const Tail& tail) override;
+  void outdated(const KnownFlow& flow) override;
   void lost(const Loss& loss, u64 time) override;
   void ended(const Failure& failure) override;
 
   [[nodiscard]] bool is_of_events() const { return request_.event_kinds != 0; }
   [[nodiscard]] bool is_wanted(u8 kind, const FlowRecord& flow, const Tail& tail) const;
+  [[nodiscard]] bool is_pending(const FlowRecord& flow) const;
   void coalesce(const FlowChange& change);
   void append(Appender& appender, const FlowChange& change);
   void append_coalesced(Appender& appender, const FlowKey& key, const Packed& told);

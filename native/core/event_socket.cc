@@ -11,7 +11,7 @@
 namespace nfconntrack {
 namespace {
 
-constexpr std::size_t kDatagrams = 64;
+constexpr std::size_t kDatagrams = EventSocket::kPiece;
 // Events have 150 to 300 bytes; the largest attribute, a security context, may have 4 KiB.
 constexpr std::size_t kDatagramSize = 8192;
 // More than the kernel charges for any one event (1,280 bytes for most; SO_MEMINFO's `queued`).
@@ -72,9 +72,11 @@ Failure EventSocket::open(const EventSocketRequest& request) {
   return {};
 }
 
-auto EventSocket::read(EventSink& sink, const StopEvent& stop, Failure& failure) -> Reading {
+auto EventSocket::read(EventSink& sink, const StopEvent& stop, Failure& failure, std::size_t most)
+    -> Reading {
   const bool overrun = std::exchange(overrun_, false);
-  switch (overrun ? read_overrun(sink, stop, failure) : read_queued(kDatagrams, sink, failure)) {
+  const std::size_t count = std::min(most, kDatagrams);
+  switch (overrun ? read_overrun(sink, stop, failure) : read_queued(count, sink, failure)) {
     case Piece::kEmpty:
       return Reading::kEmpty;
     case Piece::kFailed:
@@ -147,10 +149,11 @@ void EventSocket::note_drops(EventSink& sink) {
   const u32 drops = socket_.memory().drops;
   const u32 missing = drops - drops_seen_;  // the counter wraps around
   drops_seen_ = drops;
-  // A reliable socket is told ENOBUFS only where the kernel had no memory for a message.
-  if (!reliable_) kernel_drops_ += missing;
   sink.begin(now());
+  // A reliable socket is told ENOBUFS only where the kernel had no memory for a message.
   sink.dropped(reliable_ ? 0 : missing);
+  // Whoever sees them counted sees what follows from them too.
+  if (!reliable_) kernel_drops_ += missing;
   sink.end();
 }
 

@@ -52,6 +52,7 @@ class EventDatagrams;
 class EventSocket {
  public:
   enum class Reading { kMore, kEmpty, kFailed };
+  static constexpr std::size_t kPiece = 64;
 
   EventSocket();
   ~EventSocket();
@@ -61,8 +62,9 @@ class EventSocket {
   // In the calling thread's network namespace.
   Failure open(const EventSocketRequest& request);
 
-  // Reads what is there, one piece at a time, without waiting; `failure` is set with kFailed.
-  Reading read(EventSink& sink, const StopEvent& stop, Failure& failure);
+  // Reads what is there, one piece of `most` messages at a time, without waiting; `failure` is set
+  // with kFailed.
+  Reading read(EventSink& sink, const StopEvent& stop, Failure& failure, std::size_t most = kPiece);
 
   // Gives up the reliable mode: what finds no room is lost from here on, and told of.
   void leave_reliable();

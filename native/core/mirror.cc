@@ -83,6 +83,9 @@ Failure Mirror::run() {
 
 Failure Mirror::open() {
   if (Failure failure = netns_->enter(); !failure.ok()) return failure;
+  if (request_.socket.reliable) {
+    if (Failure failure = watch_.open(); !failure.ok()) return failure;
+  }
   if (Failure failure = socket_.open(request_.socket); !failure.ok()) return failure;
   return dump_socket_.open();
 }
@@ -117,6 +120,7 @@ int Mirror::time_to_wait() const {
 Failure Mirror::pump(std::size_t most) {
   const u64 until = received_ + most;
   while (received_ < until && failure_.ok() && !stop_.is_set()) {
+    if (socket_.reliable() && watch_.is_filling()) socket_.leave_reliable();
     if (socket_.read(*this, stop_, failure_) == EventSocket::Reading::kEmpty) break;
   }
   return failure_;
@@ -202,7 +206,10 @@ void Mirror::apply_destroy(const FlowRecord& event, const Tail& tail, Handle kno
 void Mirror::apply_new(const FlowRecord& event, const Tail& tail, Handle known, u64 identity) {
   if (known == kNone) {
     const bool was_gone = gone_.contains(identity);
-    if (was_gone && is_dying(event)) return;
+    if (was_gone && is_dying(event)) {
+      ignore(event, tail);
+      return;
+    }
     if (was_gone || is_dying(event)) suspect(orig_key(event), event.id);
     add_announced(event, tail, false);
   } else if (table_.record(known).id == event.id) {
@@ -219,10 +226,18 @@ void Mirror::apply_update(const FlowRecord& event, const Tail& tail, Handle know
     return;
   }
   // Sent at the same moment as the flow's DESTROY, which was faster.
-  if (gone_.contains(identity) || is_dying(event)) return;
+  if (gone_.contains(identity) || is_dying(event)) {
+    ignore(event, tail);
+    return;
+  }
   if (known != kNone) remove_unannounced(known);
   suspect(orig_key(event), event.id);
   add_announced(event, tail, true);
+}
+
+void Mirror::ignore(const FlowRecord& event, const Tail& tail) {
+  after_.assign(event, tail);
+  for (MirrorListener* listener : listeners_) listener->outdated(after_);
 }
 
 void Mirror::add_announced(const FlowRecord& event, const Tail& tail, bool synthetic) {
@@ -476,6 +491,8 @@ void Mirror::mark_listed(Handle handle) {
   if (handle == kNone) return;
   PackedHead head = table_.head(handle);
   head.listed = dump_number_;
+  // What is left of an earlier dump would be taken for this one's when the numbers begin anew.
+  if (head.touched != dump_number_) head.touched = 0;
   table_.set_head(handle, head);
 }
 

@@ -54,6 +54,7 @@
 #include "gone_flows.h"
 #include "netns.h"
 #include "record_reader.h"
+#include "table_watch.h"
 #include "thread.h"
 
 namespace nfconntrack {
@@ -107,6 +108,8 @@ class MirrorListener {
   virtual void changed(const FlowChange& change) = 0;
   // An event as the kernel sent it, before what it changes.
   virtual void announced(const FlowRecord& event, const Tail& tail) = 0;
+  // The event that was announced is of a flow that is gone: another processor sent it too late.
+  virtual void outdated(const KnownFlow& flow) = 0;
   virtual void lost(const Loss& loss, u64 time) = 0;
   // Nothing follows.
   virtual void ended(const Failure& failure) = 0;
@@ -171,6 +174,7 @@ class Mirror final : public FlowReader, private EventSink {
   void apply_destroy(const FlowRecord& event, const Tail& tail, Handle known, u64 identity);
   void apply_new(const FlowRecord& event, const Tail& tail, Handle known, u64 identity);
   void apply_update(const FlowRecord& event, const Tail& tail, Handle known, u64 identity);
+  void ignore(const FlowRecord& event, const Tail& tail);
   void add_announced(const FlowRecord& event, const Tail& tail, bool synthetic);
   void merge(Handle handle, const FlowRecord& event, const Tail& tail);
   void suspect(const FlowKey& key, u32 id);
@@ -205,6 +209,7 @@ class Mirror final : public FlowReader, private EventSink {
 
   // Of the thread alone.
   EventSocket socket_;
+  TableWatch watch_;
   NetlinkSocket dump_socket_;
   FlowBatch scratch_{1};
   KnownFlow before_;

@@ -93,6 +93,9 @@ template <typename Record>
 Failure Subscription<Record>::run() {
   try {
     if (Failure failure = netns_->enter(); !failure.ok()) return failure;
+    if (request_.socket.reliable) {
+      if (Failure failure = watch_.open(); !failure.ok()) return failure;
+    }
     if (Failure failure = socket_.open(request_.socket); !failure.ok()) return failure;
     started_ = true;
     wake_();
@@ -109,10 +112,24 @@ Failure Subscription<Record>::read() {
   EventSocket::Reading reading = EventSocket::Reading::kEmpty;
   while (!stop_.is_set()) {
     if (reading == EventSocket::Reading::kEmpty && !stop_.wait_readable(socket_.fd())) break;
-    reading = socket_.read(*this, stop_, failure);
+    const std::size_t most = room();
+    if (most == 0) continue;
+    reading = socket_.read(*this, stop_, failure, most);
     if (reading == EventSocket::Reading::kFailed) return failure;
   }
   return {};
+}
+
+// How much may be read; a queue that is full is no reason to wait unless the kernel does too.
+template <typename Record>
+std::size_t Subscription<Record>::room() {
+  constexpr int kPatience = 50;  // ms
+  if (!socket_.reliable()) return EventSocket::kPiece;
+  if (watch_.is_filling()) {
+    socket_.leave_reliable();
+    return EventSocket::kPiece;
+  }
+  return queue_.room(kPatience);
 }
 
 template <typename Record>

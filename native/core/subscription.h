@@ -3,7 +3,8 @@
 // Loss
 // - The kernel's is placed and counted by EventSocket.
 // - The queue to the consumer was full. Those events are counted one by one, where they would have
-//   stood.
+//   stood. In reliable mode nothing is read while it is full: events then wait in the kernel, until
+//   they take too much of the table (TableWatch); the mode is left then.
 // - A message could not be decoded, which no kernel known does.
 //
 // Lifetime rules
@@ -23,6 +24,7 @@
 #include "netns.h"
 #include "record_reader.h"
 #include "stop_event.h"
+#include "table_watch.h"
 #include "thread.h"
 
 namespace nfconntrack {
@@ -67,6 +69,7 @@ class Subscription final : public RecordReader<Record>, private EventSink {
 
   Failure run();
   Failure read();
+  std::size_t room();
   void begin(u64 time) override;
   void end() override;
   void message(const Message& message) override;
@@ -78,6 +81,7 @@ class Subscription final : public RecordReader<Record>, private EventSink {
   const std::function<void()> wake_;
   Queue queue_;
   EventSocket socket_;
+  TableWatch watch_;
   StopEvent stop_;
 
   std::optional<Appender> appender_;

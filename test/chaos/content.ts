@@ -1,5 +1,5 @@
 /** What two views of a table have to agree on: which flows there are, and all of them that events tell. */
-import { type Flow, type MirrorChange } from '../../lib';
+import type { Flow, FlowEvent, MirrorChange } from '../../lib';
 import { testing } from '../support/testing';
 
 export function keyOf(flow: Flow): string {
@@ -74,5 +74,23 @@ export class Replay {
     }
     if (change.type === 'remove') this.content.delete(key);
     else this.content.set(key, signatureOf(change.flow));
+  }
+}
+
+export function idsOf(flows: Iterable<Flow>): Content {
+  const content: Content = new Map();
+  for (const flow of flows) content.set(keyOf(flow), `${flow.id}`);
+  return content;
+}
+
+/** Which flows there must be, by events alone. */
+export class Heard {
+  readonly content: Content = new Map();
+
+  apply({ type, flow }: FlowEvent): void {
+    const key = keyOf(flow);
+    if (type !== 'destroy') this.content.set(key, `${flow.id}`);
+    // Of a flow that another one has followed, it means nothing.
+    else if (this.content.get(key) === `${flow.id}`) this.content.delete(key);
   }
 }
