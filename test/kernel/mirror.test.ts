@@ -389,6 +389,23 @@ describe('its end', () => {
   });
 });
 
+test.each([4, 6] as const)(
+  'takes less than 200 bytes a flow of IPv%d, with counters and times',
+  async (family) => {
+    namespace.sysctl('nf_conntrack_acct', 1);
+    namespace.sysctl('nf_conntrack_timestamp', 1);
+    const count = 20_000;
+    namespace.run(() => testing.fill({ count, family }));
+    const mirror = await mirrorOf();
+    expect(mirror.statistics().kept).toBe(count);
+    expect(mirror.statistics().bytes / count).toBeLessThan(200);
+    namespace.run(testing.flush);
+    await reaches(mirror, 0);
+    // What is not needed any more is given back, but for the index.
+    expect(mirror.statistics().bytes / count).toBeLessThan(20);
+  },
+);
+
 test.each([
   [{ maxFlows: 0 }, /options\.maxFlows/],
   [{ maxFlows: '5' }, /options\.maxFlows/],
