@@ -1,17 +1,9 @@
-// Suites of changes and filters that ask more of the library than it does yet; `npm test` leaves them out
-// until it does. One of them runs with: npx jest --testPathIgnorePatterns=build test/kernel/create
-const OPEN = [
-  'kernel/(create|delete-where|filter-quirks|many|refusals|shared-tuple|update)',
-  'unit/(bad-arguments|explain|filter-parse|kernel-facts)',
-];
+// `npm test` runs what no other test may run beside in a turn of its own.
+const ALONE = process.env.NFCONNTRACK_TESTS === 'alone';
 
 export default {
-  testPathIgnorePatterns: [
-    '/node_modules/',
-    ...OPEN.map((path) => `<rootDir>/test/${path}\\.test\\.ts$`),
-  ],
   testEnvironment: 'node',
-  testMatch: ['<rootDir>/test/**/*.test.ts'],
+  testMatch: [ALONE ? '<rootDir>/test/alone/**/*.test.ts' : '<rootDir>/test/!(alone)/**/*.test.ts'],
   modulePathIgnorePatterns: ['<rootDir>/(build|dist|\\.dist-next|prebuilds)/'],
   transform: { '^.+\\.ts$': 'ts-jest' },
   // Jest's own place is shared by everyone whose user id maps to 0, as in a user namespace.

@@ -1,4 +1,4 @@
-import type { FlowChanges, NewFlow } from './changes';
+import type { FlowChanges } from './changes';
 import { Control } from './control';
 import { Events, type EventsOptions } from './events';
 import { Expectations } from './expectations';
@@ -8,6 +8,7 @@ import { flowAt } from './batch';
 import { Flows, type FlowsOptions } from './flows';
 import { encodeKey, type FlowKey } from './key';
 import { Mirror, type MirrorOptions } from './mirror';
+import type { NewFlow } from './new-flow';
 import {
   type DeleteWhereOptions,
   type DeleteWhereResult,

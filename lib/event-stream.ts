@@ -112,7 +112,8 @@ export function groupsOf<Type extends string>(
   if (types === undefined) return groupsOf(known, groups);
   if (!Array.isArray(types)) throw mustBe('options.types', 'an array', types);
   if (types.length === 0) throw new TypeError('options.types must not be empty');
-  return (types as readonly unknown[])
+  // A hole becomes undefined, which is refused like any other.
+  return Array.from(types as readonly unknown[])
     .map((type, index) => oneOf(`options.types[${index}]`, type, known))
     .reduce((bits, type) => bits | (1 << groups[type]), 0);
 }

@@ -107,7 +107,10 @@ export class Events extends EventStream<ConntrackEvent, EventBatch> {
     return new Events(subscribed, explanation);
   }
 
-  /** Where the filter is evaluated: what the kernel does not even queue, what is matched natively, and why. */
+  /**
+   * Where the filter is evaluated: what the kernel does not even queue, what is matched natively, and why. A
+   * long filter that `net.core.optmem_max` has no room for is matched natively as a whole.
+   */
   explain(): Explanation {
     const { kernel, native, reasons } = this.#explanation;
     return { kernel: [...kernel], native: [...native], reasons: [...reasons] };

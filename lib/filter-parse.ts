@@ -12,7 +12,7 @@ import {
   type Place,
   type WideField,
 } from './filter';
-import { isPlain, mustBe, oneOf, string } from './options';
+import { mustBe, oneOf, plainObject, string, unknownMember } from './options';
 import { protocolNumber } from './protocol';
 import { stateCodes } from './state';
 import { Status, statusBit } from './status';
@@ -27,24 +27,26 @@ const MAX_LABEL = 127;
 type Range<T> = readonly [from: T, to: T];
 type Parse = (name: string, value: unknown) => Node;
 
-/** The own members of an object, each read once, and none of them unknown or undefined. */
+/**
+ * The own members of an object, each read once, and none of them unknown, undefined, or hidden: what a copy of
+ * the filter would lack is most likely not meant.
+ */
 function membersOf(
   name: string,
   value: unknown,
   known: ReadonlyMap<string, unknown>,
 ): [string, unknown][] {
-  if (typeof value !== 'object' || value === null || !isPlain(value)) {
-    throw mustBe(name, 'an object', value);
-  }
-  return Reflect.ownKeys(value)
+  const given = plainObject(name, value) as Record<string, unknown>;
+  return Reflect.ownKeys(given)
     .map(String)
     .map((key) => {
       if (!known.has(key)) {
-        throw new TypeError(
-          `${name}.${key} is not known; known are ${[...known.keys()].join(', ')}`,
-        );
+        throw unknownMember(name, key, known.keys());
       }
-      const member = (value as Record<string, unknown>)[key];
+      if (!Object.prototype.propertyIsEnumerable.call(given, key)) {
+        throw new TypeError(`${name}.${key} is not enumerable`);
+      }
+      const member = given[key];
       if (member === undefined) {
         throw new TypeError(`${name}.${key} is undefined: leave it out, or give it a value`);
       }
@@ -83,7 +85,6 @@ export function mergeRanges(ranges: readonly Range<bigint>[]): Range<bigint>[] {
 // --- numbers ---
 
 function wholeNumber(name: string, value: unknown, max: bigint): bigint {
-  if (value === Infinity) return max;
   if (typeof value !== 'number' && typeof value !== 'bigint') throw mustBe(name, 'a number', value);
   const whole = typeof value === 'bigint' || Number.isSafeInteger(value);
   if (!whole || value < 0 || BigInt(value) > max) {
@@ -99,7 +100,7 @@ function isNumber(value: unknown): boolean {
 function range(name: string, value: readonly unknown[], max: bigint): Range<bigint> {
   if (value.length !== 2) throw mustBe(name, 'a range [from, to]', value);
   const from = wholeNumber(`${name}[0]`, value[0], max);
-  const to = wholeNumber(`${name}[1]`, value[1], max);
+  const to = value[1] === Infinity ? max : wholeNumber(`${name}[1]`, value[1], max);
   if (from > to) throw new RangeError(`${name} must not end (${to}) before it begins (${from})`);
   return [from, to];
 }
@@ -129,7 +130,7 @@ function rangesText(found: readonly Range<bigint>[]): string {
 }
 
 function shortName(name: string): string {
-  return name.replace(/^filter\.(?:(?:and|or)\[\d+\]\.|not\.)*/, '');
+  return name.replace(/^\w+\.(?:(?:and|or)\[\d+\]\.|not\.)*/, '');
 }
 
 function numbers(field: NumberField, max: number): Parse {
@@ -220,7 +221,7 @@ function family(name: string, value: unknown): Node {
 
 function protonum(name: string, value: unknown): bigint {
   const number = typeof value === 'string' ? protocolNumber(value) : value;
-  if (number === undefined) throw mustBe(name, "a protocol's name or number", value);
+  if (!isNumber(number)) throw mustBe(name, "a protocol's name or number", value);
   return wholeNumber(name, number, BigInt(U8));
 }
 
@@ -328,7 +329,8 @@ function labels(name: string, value: unknown): Node {
   );
   // No label at all is no condition, and a list that came out empty by mistake would match everything.
   if (bits.length === 0) throw new TypeError(`${name} must not be empty`);
-  return { kind: 'labels', bits, text: `labels ${bits.join(',')}` };
+  const distinct = [...new Set(bits)];
+  return { kind: 'labels', bits: distinct, text: `labels ${distinct.join(',')}` };
 }
 
 function helper(name: string, value: unknown): Node {
@@ -337,18 +339,25 @@ function helper(name: string, value: unknown): Node {
 }
 
 function nat(name: string, value: unknown): Node {
-  const kind = oneOf(name, value, ['src', 'dst', 'any', 'none']);
-  const leaf = (bits: number, wanted: boolean): Leaf => ({
+  const leaf = (mask: number, wanted: number, text: string): Leaf => ({
     kind: 'mask',
     field: 'status',
-    value: wanted ? bits : 0,
-    mask: bits,
-    text: `nat ${kind}`,
+    value: wanted,
+    mask,
+    text: `nat ${text}`,
   });
-  if (kind === 'src') return leaf(Status.srcNat, true);
-  if (kind === 'dst') return leaf(Status.dstNat, true);
-  if (kind === 'none') return leaf(Status.srcNat | Status.dstNat, false);
-  return anyOf([leaf(Status.srcNat, true), leaf(Status.dstNat, true)]);
+  const src = leaf(Status.srcNat, Status.srcNat, 'src');
+  const dst = leaf(Status.dstNat, Status.dstNat, 'dst');
+  switch (oneOf(name, value, ['src', 'dst', 'any', 'none'])) {
+    case 'src':
+      return src;
+    case 'dst':
+      return dst;
+    case 'any':
+      return anyOf([src, dst]);
+    case 'none':
+      return leaf(Status.srcNat | Status.dstNat, 0, 'none');
+  }
 }
 
 function direction(side: 'orig' | 'reply'): Parse {
@@ -410,7 +419,7 @@ function parse(name: string, value: unknown): Node {
   }
 }
 
-/** The tree of a filter; one that is left out is everything. */
-export function parseFilter(filter: Filter | undefined): Node {
-  return filter === undefined ? EVERYTHING : parse('filter', filter);
+/** The tree of a filter; one that is left out is everything. `name` is what errors call it. */
+export function parseFilter(filter: Filter | undefined, name = 'filter'): Node {
+  return filter === undefined ? EVERYTHING : parse(name, filter);
 }

@@ -3,7 +3,7 @@ import type { State } from './state';
 import type { StatusFlag } from './status';
 
 /**
- * A number, an inclusive range `[from, to]` (`Infinity` is no limit), or a list of numbers and ranges. An
+ * A number, an inclusive range `[from, to]` (`to` may be `Infinity`), or a list of numbers and ranges. An
  * array of two numbers is always a range: as a list write `[80, 443, 443]` or `[[80, 80], [443, 443]]`.
  */
 export type Numbers =
@@ -141,6 +141,23 @@ export function isEverything(node: Node): boolean {
 
 export function isNothing(node: Node): boolean {
   return node.kind === 'any' && node.nodes.length === 0;
+}
+
+/**
+ * Whether it says nothing of a flow that is listed. Of events no bits of the mark do say something: not every one
+ * has a mark.
+ */
+export function matchesAll(node: Node): boolean {
+  switch (node.kind) {
+    case 'all':
+      return node.nodes.every(matchesAll);
+    case 'any':
+      return node.nodes.some(matchesAll);
+    case 'mask':
+      return node.mask === 0;
+    default:
+      return false;
+  }
 }
 
 /** All of `nodes`, without those that say nothing. */

@@ -119,6 +119,9 @@ const REPLY_COUNTERS = {
   hasBytes: FlowHas.replyBytes,
 };
 
+/** @internal The record of a flow and, behind it, its tail. */
+export let bytesOfFlow: (flow: Flow) => string;
+
 /**
  * A flow as one message of the kernel told it (`struct nf_conn` over ctnetlink). It never changes, stays
  * valid for ever and holds about 300 bytes. Members are decoded when they are read; what the message did
@@ -126,6 +129,10 @@ const REPLY_COUNTERS = {
  */
 export class Flow {
   readonly #record: string;
+
+  static {
+    bytesOfFlow = (flow) => flow.#record;
+  }
 
   /** @internal `record` is a FlowRecord's bytes and, behind them, its tail. */
   constructor(record: string) {

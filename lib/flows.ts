@@ -1,12 +1,12 @@
 import { FlowBatch } from './batch';
 import type { BatchReader } from './batch-reader';
 import type { Control } from './control';
-import { EVERYTHING, type Filter, isEverything, type Node } from './filter';
+import { type Filter, isEverything, type Node } from './filter';
 import { parseFilter } from './filter-parse';
 import { compileFilter } from './filter-program';
 import type { Flow } from './flow';
 import { BatchIterator, ItemIterator } from './iterators';
-import { type Explanation, type Plan, planOf } from './plan';
+import { type Explanation, nativePlanOf, type Plan, planOf } from './plan';
 import { FlowOffset } from './layout';
 import type { Records } from './records';
 import { oneOf, optionalBoolean, options, optionalSignal } from './options';
@@ -82,7 +82,10 @@ export class Flows implements AsyncIterable<Flow> {
     const tree = parseFilter(filter);
     this.#control = control;
     this.#command = command(table, zero);
-    this.#plan = table === 'conntrack' ? planOf(tree) : planOf(EVERYTHING);
+    this.#plan =
+      table === 'conntrack'
+        ? planOf(tree)
+        : nativePlanOf(tree, `the kernel does not filter the table '${table}'`);
     this.#tree = tree;
     if (zero) refuseSurplusZeroing(tree, this.#plan);
     this.#signal = optionalSignal('options.signal', known.signal);

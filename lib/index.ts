@@ -57,6 +57,7 @@ export {
   type TcpInfo,
   type Timestamps,
 } from './flow';
+export { format, type FormatItem, type FormatOptions, XML_FRAME } from './format';
 export type {
   Addresses,
   DirectionFilter,
@@ -65,7 +66,10 @@ export type {
   StatusFlags,
   WideNumbers,
 } from './filter';
-export type { FlowChanges, NatRange, NewFlow, StatusBits } from './changes';
+export type { StatusBits } from './attributes';
+export type { FlowChanges } from './changes';
+export type { Nat, NatRange } from './nat';
+export type { NewFlow } from './new-flow';
 export type {
   DeleteWhereOptions,
   DeleteWhereResult,
@@ -92,6 +96,7 @@ export type { NewExpectation } from './new-expectation';
 export { LabelMap } from './labels';
 export type { Explanation, KernelFacts } from './plan';
 export { probe } from './probe';
+export { programOf } from './program';
 export type { DccpState, SctpState, State, TcpState } from './state';
 export type { CpuStats, ExpectationStats, Limits } from './stats';
 export { Status, type StatusFlag } from './status';

@@ -1,6 +1,6 @@
-import { type Family, familyNumber, familyOf } from './address';
+import { type Family, familyNumber, familyOf, ipv4Number } from './address';
 import { FlowHas, FlowOffset, TupleHas, TupleOffset } from './layout';
-import { integer, mustBe, oneOf, optionalInteger, string } from './options';
+import { integer, mustBe, oneOf, optionalInteger, string, unknownMember } from './options';
 import { IPPROTO_DCCP, portKind, protocolName, protocolNumber } from './protocol';
 import { type RecordWriter, singleRecord, type TupleWriter } from './record-writer';
 
@@ -32,6 +32,7 @@ export interface FlowKey {
   protocol?: string | undefined;
   protonum?: number | undefined;
   orig?: TupleKey | TupleLike | undefined;
+  /** A reply that alone has a zone is used before `orig`. */
   reply?: TupleKey | TupleLike | undefined;
   zone?: number | undefined;
   /**
@@ -46,80 +47,131 @@ export type TupleLike = { [Name in keyof TupleKey]?: TupleKey[Name] | undefined 
 
 const U8 = 0xff;
 const U16 = 0xffff;
+
+/** The members of a new flow, of a `Flow` and of its JSON: what is meant for the one may be had from another. */
+export const FLOW_MEMBERS: ReadonlySet<string> = new Set([
+  'family', 'protocol', 'protonum', 'orig', 'reply', 'zone', 'id', 'timeout', 'status', 'statusFlags', 'mark',
+  'secmark', 'secctx', 'labels', 'helper', 'helperInfo', 'master', 'nat', 'state', 'tcp', 'sctp', 'dccp',
+  'seqAdjust', 'synproxy', 'timestamps', 'use',
+]); // prettier-ignore
 const FAMILIES = ['ipv4', 'ipv6'] as const;
 
-function address(name: string, value: unknown, family: Family | undefined): [string, Family] {
-  const text = string(name, value);
-  const own = familyOf(text);
-  if (own === undefined) throw mustBe(name, 'an IPv4 or IPv6 address', value);
-  if (family !== undefined && own !== family) {
-    throw new TypeError(
-      `${name} must be an ${family} address as the rest of the key is, not ${text}`,
-    );
-  }
-  return [text, own];
-}
-
 type Member = 'sport' | 'dport' | 'srckey' | 'dstkey' | 'icmpType' | 'icmpCode' | 'icmpId';
+type Kind = ReturnType<typeof portKind>;
 
-const MEMBERS: Readonly<Record<ReturnType<typeof portKind>, readonly Member[]>> = {
+const NUMBERS: Readonly<Record<Kind, readonly Member[]>> = {
   ports: ['sport', 'dport'],
   gre: ['srckey', 'dstkey'],
   icmp: ['icmpType', 'icmpCode', 'icmpId'],
   none: [],
 };
-const ALL_MEMBERS = Object.values(MEMBERS).flat();
+const OF_EVERY_TUPLE = ['src', 'dst', 'zone', 'packets', 'bytes'];
+const TUPLE_MEMBERS = new Set([...OF_EVERY_TUPLE, ...Object.values(NUMBERS).flat()]);
+const membersOf = (kind: Kind): ReadonlySet<string> =>
+  new Set([...OF_EVERY_TUPLE, ...NUMBERS[kind]]);
+const MEMBERS: Readonly<Record<Kind, ReadonlySet<string>>> = {
+  ports: membersOf('ports'),
+  gre: membersOf('gre'),
+  icmp: membersOf('icmp'),
+  none: membersOf('none'),
+};
 
-/** The members that tell a protocol's flows apart: all of them, and none of another protocol. */
-function memberValues(
+/**
+ * Refuses members that are not known. A loop over names, since this is done for every one of many flows; what it
+ * does not see is hidden, and is no misspelling.
+ */
+export function refuseStrangers(name: string, value: object, known: ReadonlySet<string>): void {
+  if (Array.isArray(value)) throw mustBe(name, 'an object', value);
+  for (const key in value) {
+    if (!known.has(key) || !Object.hasOwn(value, key)) throw unknownMember(name, key, known);
+  }
+}
+
+/** As refuseStrangers(), and refuses what tells flows of another protocol apart. */
+function refuseForeign(
   name: string,
   tuple: TupleLike,
   protonum: number,
-): Partial<Record<Member, number>> {
-  const wanted = MEMBERS[portKind(protonum)];
-  const protocol = protocolName(protonum);
-  for (const member of ALL_MEMBERS) {
-    if (!wanted.includes(member) && tuple[member] !== undefined) {
-      throw new TypeError(`${name}.${member} does not go with the protocol ${protocol}`);
-    }
+  also: readonly string[] | undefined,
+): void {
+  if (Array.isArray(tuple)) throw mustBe(name, 'an object', tuple);
+  const known = MEMBERS[portKind(protonum)];
+  for (const key in tuple) {
+    if (known.has(key) || also?.includes(key)) continue;
+    if (!TUPLE_MEMBERS.has(key)) throw unknownMember(name, key, TUPLE_MEMBERS);
+    if (tuple[key as Member] === undefined) continue;
+    throw new TypeError(`${name}.${key} does not go with the protocol ${protocolName(protonum)}`);
   }
-  // Since Linux 6.17 the kernel tracks DCCP without its ports, and ignores those of a key.
-  if (protonum === IPPROTO_DCCP && wanted.every((member) => tuple[member] === undefined)) return {};
-  const values: Partial<Record<Member, number>> = {};
-  for (const member of wanted) {
-    const max = member === 'icmpType' || member === 'icmpCode' ? U8 : U16;
-    if (tuple[member] === undefined) {
-      throw new TypeError(`${name}.${member} is missing: it identifies a flow of ${protocol}`);
-    }
-    values[member] = integer(`${name}.${member}`, tuple[member], 0, max);
-  }
-  return values;
 }
 
-/** Writes one direction's tuple, all of it; its family. */
+function writeAddress(
+  writer: TupleWriter,
+  name: string,
+  member: 'src' | 'dst',
+  value: unknown,
+  family: Family | undefined,
+): Family {
+  const text = string(`${name}.${member}`, value);
+  const number = ipv4Number(text);
+  const own = number < 0 ? familyOf(text) : 'ipv4';
+  if (own === undefined) throw mustBe(`${name}.${member}`, 'an IPv4 or IPv6 address', value);
+  if (family !== undefined && own !== family) {
+    throw new TypeError(
+      `${name}.${member} must be an ${family} address as the rest of the key is, not ${text}`,
+    );
+  }
+  if (own === 'ipv4') writer.ipv4(TupleOffset[member], TupleHas[member], number);
+  else writer.address(TupleOffset[member], TupleHas[member], text);
+  return own;
+}
+
+/** What tells flows between the same addresses apart: all of it. */
+function writeNumbers(writer: TupleWriter, name: string, tuple: TupleLike, protonum: number): void {
+  const kind = portKind(protonum);
+  const number = (member: Member, max: number): number => {
+    const value = tuple[member];
+    if (value !== undefined) return integer(`${name}.${member}`, value, 0, max);
+    const protocol = protocolName(protonum);
+    throw new TypeError(`${name}.${member} is missing: it identifies a flow of ${protocol}`);
+  };
+  if (kind === 'ports' || kind === 'gre') {
+    const [source, destination] = kind === 'gre' ? GRE_KEYS : PORTS;
+    // Since Linux 6.17 the kernel tracks DCCP without its ports, and ignores those of a key.
+    const portless = tuple[source] === undefined && tuple[destination] === undefined;
+    if (protonum === IPPROTO_DCCP && portless) return;
+    writer.u16(TupleOffset.sport, TupleHas.sport, number(source, U16));
+    writer.u16(TupleOffset.dport, TupleHas.dport, number(destination, U16));
+  } else if (kind === 'icmp') {
+    writer.u8(TupleOffset.icmpType, TupleHas.icmpType, number('icmpType', U8));
+    writer.u8(TupleOffset.icmpCode, TupleHas.icmpCode, number('icmpCode', U8));
+    writer.u16(TupleOffset.icmpId, TupleHas.icmpId, number('icmpId', U16));
+  }
+}
+
+const PORTS = ['sport', 'dport'] as const;
+const GRE_KEYS = ['srckey', 'dstkey'] as const;
+
+/** Writes one direction's tuple, all of it; its family. `also` names members that it may have and that are not written. */
 export function writeTuple(
   writer: TupleWriter,
   name: string,
   tuple: TupleLike,
   protonum: number,
   wantedFamily: Family | undefined,
+  also?: readonly string[],
 ): Family {
   if (typeof tuple !== 'object' || (tuple as unknown) === null)
     throw mustBe(name, 'an object', tuple);
-  const [src, family] = address(`${name}.src`, tuple.src, wantedFamily);
-  const [dst] = address(`${name}.dst`, tuple.dst, family);
-  const values = memberValues(name, tuple, protonum);
+  refuseForeign(name, tuple, protonum, also);
+  const family = writeAddress(writer, name, 'src', tuple.src, wantedFamily);
+  writeAddress(writer, name, 'dst', tuple.dst, family);
   writer.family(familyNumber(family));
-  writer.address(TupleOffset.src, TupleHas.src, src);
-  writer.address(TupleOffset.dst, TupleHas.dst, dst);
   writer.u8(TupleOffset.protonum, TupleHas.protonum, protonum);
-  writer.u16(TupleOffset.sport, TupleHas.sport, values.sport ?? values.srckey);
-  writer.u16(TupleOffset.dport, TupleHas.dport, values.dport ?? values.dstkey);
-  writer.u8(TupleOffset.icmpType, TupleHas.icmpType, values.icmpType);
-  writer.u8(TupleOffset.icmpCode, TupleHas.icmpCode, values.icmpCode);
-  writer.u16(TupleOffset.icmpId, TupleHas.icmpId, values.icmpId);
-  const zone = optionalInteger(`${name}.zone`, tuple.zone, 0, U16);
-  writer.u16(TupleOffset.zone, TupleHas.zone, zone);
+  writeNumbers(writer, name, tuple, protonum);
+  const { zone } = tuple;
+  if (zone !== undefined) {
+    writer.u16(TupleOffset.zone, TupleHas.zone, integer(`${name}.zone`, zone, 0, U16));
+  }
   return family;
 }
 
@@ -159,23 +211,45 @@ export function writeZone(record: RecordWriter, name: string, zone: unknown): vo
   record.has(FlowHas.zone);
 }
 
-/** Writes what identifies a flow; throws a TypeError or RangeError that names what is wrong in it. */
-export function writeKey(record: RecordWriter, name: string, key: FlowKey): WrittenKey {
+type Side = 'orig' | 'reply';
+
+/**
+ * The direction that names the flow. Of two the original one, but for a flow whose reply alone has a zone: what
+ * the original is called without a zone, another flow's reply may be called too.
+ */
+function sideOf(name: string, { orig, reply }: FlowKey): Side {
+  if (orig === undefined && reply === undefined)
+    throw new TypeError(`${name}.orig or ${name}.reply is missing`);
+  if (orig === undefined) return 'reply';
+  // What is no object is refused where it is written.
+  const zones = [orig, reply].map((tuple) => (tuple as TupleLike | null | undefined)?.zone);
+  return zones[0] === undefined && zones[1] !== undefined ? 'reply' : 'orig';
+}
+
+/**
+ * Writes what identifies a flow, by the tuple of `wanted` or the one that names it best; throws a TypeError or
+ * RangeError that names what is wrong in it.
+ */
+export function writeKey(
+  record: RecordWriter,
+  name: string,
+  key: FlowKey,
+  wanted?: Side,
+): WrittenKey {
   if (typeof key !== 'object' || (key as unknown) === null) throw mustBe(name, 'an object', key);
-  const { orig, reply, family, zone } = key;
-  const side = orig === undefined ? 'reply' : 'orig';
-  // A null beside a reply is a mistake, not an absence.
-  // eslint-disable-next-line @typescript-eslint/prefer-nullish-coalescing
-  const tuple = orig === undefined ? reply : orig;
-  if (tuple === undefined) throw new TypeError(`${name}.orig or ${name}.reply is missing`);
+  refuseStrangers(name, key, FLOW_MEMBERS);
+  const { family, zone } = key;
+  const side = wanted ?? sideOf(name, key);
+  const tuple = key[side];
+  if (tuple === undefined) throw new TypeError(`${name}.${side} is missing`);
   const protonum = protocolOf(name, key);
-  const wanted = family === undefined ? undefined : oneOf(`${name}.family`, family, FAMILIES);
+  const said = family === undefined ? undefined : oneOf(`${name}.family`, family, FAMILIES);
   const found = writeTuple(
     record.tuple(FlowOffset[side]),
     `${name}.${side}`,
     tuple,
     protonum,
-    wanted,
+    said,
   );
   record.u8(FlowOffset.family, familyNumber(found));
   record.has(FlowHas[side]);

@@ -1,23 +1,25 @@
 /** Creating, changing and deleting flows: from what users give to native batches, and back to errors. */
 import type { BatchReader } from './batch-reader';
 import { flowAt } from './batch';
-import {
-  type FlowChanges,
-  type NewFlow,
-  type StatusDelta,
-  writeChanges,
-  writeNewFlow,
-} from './changes';
+import { changedStatus, type FlowChanges, type StatusDelta, writeChanges } from './changes';
 import type { Control } from './control';
 import { ConntrackError, errorOf, type Outcome } from './errors';
-import { type Filter, isEverything, type Node } from './filter';
+import { type Filter, matchesAll, type Node } from './filter';
 import { parseFilter } from './filter-parse';
 import { compileFilter } from './filter-program';
 import type { Flow } from './flow';
 import { type FlowKey, writeKey } from './key';
 import { FlowHas, FlowOffset } from './layout';
 import type { NativeSweep } from './native';
-import { integer, mustBe, optionalBoolean, options, optionalSignal } from './options';
+import { type NewFlow, writeNewFlow } from './new-flow';
+import {
+  integer,
+  mustBe,
+  optionalBoolean,
+  optionalFunction,
+  options,
+  optionalSignal,
+} from './options';
 import { planOf } from './plan';
 import { BatchWriter, type RecordWriter } from './record-writer';
 
@@ -27,6 +29,8 @@ export interface ManyResult {
   done: number;
   /** Of deleteMany(): flows that were not there. */
   gone: number;
+  /** Their places. */
+  missing: number[];
   /** The entries that failed, by their place; the others are not touched by it. */
   failed: { index: number; error: ConntrackError }[];
 }
@@ -103,6 +107,8 @@ const Action = { count: 0, delete: 1, update: 2 } as const;
 const SLICE = 256;
 const PROGRESS_MS = 100;
 const ENOENT = 2;
+const EBUSY = 16;
+const EOPNOTSUPP = 95;
 const NO_BYTES = new Uint8Array(0);
 
 const ATTEMPTS: Readonly<Record<Change, string>> = {
@@ -117,19 +123,25 @@ const HINTS: Readonly<Record<string, string>> = {
   ENOSPC:
     'the kernel keeps room for labels only where a rule uses them: add one such as `ct label set 1`',
   EBUSY:
-    "these status bits are not for change: SEEN_REPLY and ASSURED can be set but not cleared, the others are the kernel's own",
+    "these status bits are not for change: SEEN_REPLY and ASSURED can be set but not cleared, the others are the kernel's own; nor is the helper of a flow that has another one",
   EOPNOTSUPP:
-    'NAT, master and helper are given when a flow is made, not later; or the kernel lacks the helper or NAT',
+    'NAT, master and helper are given when a flow is made, not later, and tcp, sctp and dccp go with flows of their protocol; or the kernel lacks the helper or NAT',
   EPERM:
     'the timeout of this flow is fixed (FIXED_TIMEOUT), or CAP_NET_ADMIN over the namespace is missing',
   EEXIST: 'a flow with this tuple is there already: add() or update() changes it',
   ENOMEM: 'the table may be full: see limits() and the sysctl nf_conntrack_max',
   ENOENT: 'there is no such flow in this zone, or one with another id',
-  EINVAL: 'the kernel wants the tuple, the timeout and the state to fit the protocol',
+  EINVAL:
+    'the kernel wants the tuple, the timeout and the state to fit the protocol, and at most one zone: of the flow or of one direction',
+  ERANGE: 'the protocol has no such state',
 };
 
+/** A flow that is made may only lack its master. */
+const HINTS_OF_MAKING = { ...HINTS, ENOENT: 'its master is not in the table, in the same zone' };
+
 function changeError(change: Change, outcome: Outcome, where: string): ConntrackError {
-  return errorOf(outcome, { attempt: `${ATTEMPTS[change]}${where}`, hints: HINTS });
+  const hints = change === 'create' || change === 'add' ? HINTS_OF_MAKING : HINTS;
+  return errorOf(outcome, { attempt: `${ATTEMPTS[change]}${where}`, hints });
 }
 
 interface Refusal {
@@ -157,7 +169,7 @@ function turnOfTheLoop(): Promise<void> {
 
 /** Refuses a filter that would match every flow: most likely one that a mistake made empty. */
 function refuseEverything(tree: Node, call: string): void {
-  if (!isEverything(tree)) return;
+  if (!matchesAll(tree)) return;
   throw new TypeError(
     `filter matches every flow, which ${call}() refuses; flush() empties a table`,
   );
@@ -171,15 +183,17 @@ export class Mutations {
   }
 
   async create(flow: NewFlow): Promise<void> {
-    await this.#one('create', (record) => {
-      writeNewFlow(record, 'flow', flow);
-    });
+    const batch = new BatchWriter(1);
+    writeNewFlow(batch.next(), 'flow', flow);
+    await this.#changeOne('create', batch);
   }
 
   async add(flow: NewFlow): Promise<void> {
-    await this.#one('add', (record) => {
-      writeNewFlow(record, 'flow', flow);
-    });
+    const [refusal] = await this.#send(
+      'add',
+      writeSlice([flow], () => 'flow', writeAdded),
+    );
+    if (refusal !== undefined) throw changeError('add', refusal.outcome, '');
   }
 
   /** `statusOf` looks up the status that changes of the status start from. */
@@ -190,18 +204,16 @@ export class Mutations {
   ): Promise<void> {
     const batch = new BatchWriter(1);
     const record = batch.next();
-    writeKey(record, 'key', key);
-    const delta = writeChanges(record, 'changes', changes);
+    const { protonum } = writeKey(record, 'key', key);
+    const delta = writeChanges(record, 'changes', changes, protonum);
     if (delta !== undefined) {
       const status = await statusOf(key);
       if (status === undefined) throw changeError('update', [ENOENT, 'netlink', ''], '');
-      record.optionalU32(
-        FlowOffset.status,
-        FlowHas.status,
-        ((status | delta.set) & ~delta.clear) >>> 0,
-      );
+      const changed = changedStatus(status, delta);
+      if (changed === undefined) throw changeError('update', [EBUSY, 'netlink', ''], '');
+      record.optionalU32(FlowOffset.status, FlowHas.status, changed);
     }
-    await this.#send('update', batch);
+    await this.#changeOne('update', batch);
   }
 
   async delete(key: FlowKey): Promise<boolean> {
@@ -214,11 +226,11 @@ export class Mutations {
   }
 
   createMany(flows: Iterable<NewFlow>, given?: ManyOptions): Promise<ManyResult> {
-    return this.#many('create', 'flows', flows, writeNewFlow, given);
+    return this.#many('create', 'flows', flows, writeCreated, given);
   }
 
   addMany(flows: Iterable<NewFlow>, given?: ManyOptions): Promise<ManyResult> {
-    return this.#many('add', 'flows', flows, writeNewFlow, given);
+    return this.#many('add', 'flows', flows, writeAdded, given);
   }
 
   deleteMany(keys: Iterable<FlowKey>, given?: ManyOptions): Promise<ManyResult> {
@@ -264,7 +276,7 @@ export class Mutations {
       return;
     }
     // The kernel ignores each of these in some of its versions, and then flushes more than was asked.
-    const tree = parseFilter(known);
+    const tree = parseFilter(known, 'options');
     const { errors, failed } = await this.#deleteTree(tree, {}, false);
     if (failed > 0)
       throw (
@@ -301,6 +313,7 @@ export class Mutations {
       given.limit === undefined
         ? 0
         : integer('options.limit', given.limit, 1, Number.MAX_SAFE_INTEGER);
+    const progress = optionalFunction('options.progress', given.progress);
     const began = performance.now();
     const { kernel } = planOf(tree);
     const sweep = await this.#control.sweep({
@@ -313,7 +326,7 @@ export class Mutations {
       status: delta ?? { set: 0, clear: 0 },
       signal: optionalSignal('options.signal', given.signal),
     });
-    const flows = await collect(sweep.reader, sweep.native, given.progress);
+    const flows = await collect(sweep.reader, sweep.native, progress);
     const [scanned, matched, done, gone, failed] = sweep.native.progress();
     const change: Change = action === Action.delete ? 'delete' : 'update';
     const errors = sweep.native.failures().map((outcome) => changeError(change, outcome, ''));
@@ -321,15 +334,24 @@ export class Mutations {
     return { result: { scanned, matched, done, gone, failed, errors, ms }, flows };
   }
 
-  async #one(change: Change, write: (record: RecordWriter) => void): Promise<void> {
-    const batch = new BatchWriter(1);
-    write(batch.next());
-    await this.#send(change, batch);
-  }
-
-  async #send(change: Change, batch: BatchWriter): Promise<void> {
+  async #changeOne(change: Change, batch: BatchWriter): Promise<void> {
     const [refusal] = await this.#change(change, batch.finish());
     if (refusal !== undefined) throw changeError(change, refusal.outcome, '');
+  }
+
+  /** Sends a slice; what the kernel still refuses of it. */
+  async #send(change: Change, slice: Slice): Promise<Refusal[]> {
+    const left: Refusal[] = [];
+    for (const refusal of await this.#change(change, slice.batch)) {
+      const instead = refusal.outcome[0] === EOPNOTSUPP && slice.instead.get(refusal.index);
+      if (!instead) {
+        left.push(refusal);
+        continue;
+      }
+      const [again] = await this.#change('update', instead);
+      if (again !== undefined) left.push({ index: refusal.index, outcome: again.outcome });
+    }
+    return left;
   }
 
   async #change(change: Change, batch: Uint8Array): Promise<Refusal[]> {
@@ -344,30 +366,27 @@ export class Mutations {
     change: Change,
     name: string,
     entries: Iterable<Entry>,
-    write: (record: RecordWriter, name: string, entry: Entry) => void,
+    write: Write<Entry>,
     given: ManyOptions | undefined,
   ): Promise<ManyResult> {
     const known = options('options', given, ['progress', 'signal']);
     const signal = optionalSignal('options.signal', known.signal);
-    if (known.progress !== undefined && typeof known.progress !== 'function') {
-      throw mustBe('options.progress', 'a function', known.progress);
-    }
+    const progress = optionalFunction('options.progress', known.progress);
     const list = listOf(name, entries);
     const slices = await writeSlices(name, list, write, signal);
-    const result: ManyResult = { done: 0, gone: 0, failed: [] };
+    const result: ManyResult = { done: 0, gone: 0, missing: [], failed: [] };
     for (const [number, slice] of slices.entries()) {
       signal?.throwIfAborted();
       const first = number * SLICE;
       const count = Math.min(SLICE, list.length - first);
-      gather(result, change, name, first, count, await this.#change(change, slice));
-      known.progress?.({ done: first + count, total: list.length });
+      gather(result, change, name, first, count, await this.#send(change, slice));
+      progress?.({ done: first + count, total: list.length });
     }
     return result;
   }
 }
 
 function listOf<Entry>(name: string, entries: Iterable<Entry>): readonly Entry[] {
-  if (Array.isArray(entries)) return entries as readonly Entry[];
   const iterable: unknown = entries;
   if (typeof iterable !== 'object' || iterable === null || !(Symbol.iterator in iterable)) {
     throw mustBe(name, 'an iterable', entries);
@@ -375,29 +394,60 @@ function listOf<Entry>(name: string, entries: Iterable<Entry>): readonly Entry[]
   return [...entries];
 }
 
+/** Writes an entry; the result is what is sent if the kernel refuses it with EOPNOTSUPP. */
+type Write<Entry> = (record: RecordWriter, name: string, entry: Entry) => Uint8Array | undefined;
+
+/** Entries that are sent together, and what is sent instead of some, by their place. */
+interface Slice {
+  readonly batch: Uint8Array;
+  readonly instead: ReadonlyMap<number, Uint8Array>;
+}
+
+function writeCreated(record: RecordWriter, name: string, flow: NewFlow): undefined {
+  writeNewFlow(record, name, flow);
+}
+
+/** A listed flow brings its NAT, which the kernel takes of a flow that it makes, not of one that is there. */
+function writeAdded(record: RecordWriter, name: string, flow: NewFlow): Uint8Array | undefined {
+  if (!writeNewFlow(record, name, flow)) return undefined;
+  const batch = new BatchWriter(1);
+  writeNewFlow(batch.next(), name, flow, 'leave');
+  return batch.finish();
+}
+
 /** A key of a flow that is to go; its id, where it has one, goes with it. */
-function writeDoomed(record: RecordWriter, name: string, key: FlowKey): void {
+function writeDoomed(record: RecordWriter, name: string, key: FlowKey): undefined {
   writeKey(record, name, key);
   const { id } = key;
   if (id === undefined) return;
   record.optionalU32(FlowOffset.id, FlowHas.id, integer(`${name}.id`, id, 0, 0xffff_ffff));
 }
 
+function writeSlice<Entry>(
+  entries: readonly Entry[],
+  nameOf: (index: number) => string,
+  write: Write<Entry>,
+): Slice {
+  const batch = new BatchWriter(entries.length);
+  const instead = new Map<number, Uint8Array>();
+  for (const [index, entry] of entries.entries()) {
+    const other = write(batch.next(), nameOf(index), entry);
+    if (other !== undefined) instead.set(index, other);
+  }
+  return { batch: batch.finish(), instead };
+}
+
 async function writeSlices<Entry>(
   name: string,
   list: readonly Entry[],
-  write: (record: RecordWriter, name: string, entry: Entry) => void,
+  write: Write<Entry>,
   signal: AbortSignal | undefined,
-): Promise<Uint8Array[]> {
-  const slices: Uint8Array[] = [];
+): Promise<Slice[]> {
+  const slices: Slice[] = [];
   for (let first = 0; first < list.length; first += SLICE) {
     signal?.throwIfAborted();
-    const slice = list.slice(first, first + SLICE);
-    const batch = new BatchWriter(slice.length);
-    slice.forEach((entry, index) => {
-      write(batch.next(), `${name}[${first + index}]`, entry);
-    });
-    slices.push(batch.finish());
+    const entries = list.slice(first, first + SLICE);
+    slices.push(writeSlice(entries, (index) => `${name}[${first + index}]`, write));
     await turnOfTheLoop();
   }
   return slices;
@@ -411,13 +461,28 @@ function gather(
   count: number,
   refused: readonly Refusal[],
 ): void {
-  const gone = refused.filter(({ outcome }) => change === 'delete' && outcome[0] === ENOENT).length;
-  result.gone += gone;
   result.done += count - refused.length;
-  for (const { index, outcome } of refused) {
-    if (change === 'delete' && outcome[0] === ENOENT) continue;
-    const at = first + index;
-    result.failed.push({ index: at, error: changeError(change, outcome, ` (${name}[${at}])`) });
+  withoutStacks(() => {
+    for (const { index, outcome } of refused) {
+      const at = first + index;
+      if (change === 'delete' && outcome[0] === ENOENT) {
+        result.gone += 1;
+        result.missing.push(at);
+        continue;
+      }
+      result.failed.push({ index: at, error: changeError(change, outcome, ` (${name}[${at}])`) });
+    }
+  });
+}
+
+/** The stacks of many errors would all say the same, and take longer than everything else about them. */
+function withoutStacks(make: () => void): void {
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  try {
+    make();
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
   }
 }
 
@@ -426,6 +491,7 @@ function wantedTree(filter: unknown): Node {
   return parseFilter(filter as Filter);
 }
 
+/** The receipts of a sweep, telling of its progress meanwhile. */
 async function collect(
   reader: BatchReader,
   sweep: NativeSweep,
@@ -436,7 +502,16 @@ async function collect(
     const [scanned, matched, done] = sweep.progress();
     progress?.({ scanned, matched, done });
   };
-  const timer = progress === undefined ? undefined : setInterval(tell, PROGRESS_MS);
+  let thrown: { readonly error: unknown } | undefined;
+  const tellOrEnd = (): void => {
+    try {
+      tell();
+    } catch (error) {
+      thrown = { error };
+      reader.close();
+    }
+  };
+  const timer = progress === undefined ? undefined : setInterval(tellOrEnd, PROGRESS_MS);
   try {
     for (let records = await reader.next(); records !== undefined; records = await reader.next()) {
       for (let index = 0; index < records.length; index += 1) flows.push(flowAt(records, index));
@@ -445,6 +520,7 @@ async function collect(
     clearInterval(timer);
     reader.close();
   }
+  if (thrown !== undefined) throw thrown.error;
   tell();
   return flows;
 }

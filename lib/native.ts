@@ -173,8 +173,37 @@ export interface NativeMirrorChanges extends NativeReader {
   statistics(): [number, number, number, number, number, number, number];
 }
 
+/**
+ * What a formatter wants to know: `style` 0 line, 1 XML, 2 save, 3 JSON; `flags` 1 extended, 2 id, 4
+ * timestamp, 8 ktimestamp; `verb` the letter of a command, or 0; `now` in ms since the epoch; `labels` a
+ * name a line, bit 0 first; `programs` port ids, each followed by the name of its program.
+ */
+export type NativeFormat = readonly [
+  style: number,
+  flags: number,
+  verb: number,
+  now: number | undefined,
+  labels: string | undefined,
+  programs: readonly (number | string)[],
+];
+
+/** `record` with its tail behind it; `kind`, `portid` and `time` (ms since the epoch) are the event's. */
+type FormatOne = (
+  record: string,
+  kind: number,
+  portid: number,
+  time: number,
+  ...format: NativeFormat
+) => string;
+/** A line of each item of a batch. */
+type FormatAll = (batch: Uint8Array, ...format: NativeFormat) => Uint8Array;
+
 export interface Native {
   readonly layoutVersion: string;
+  readonly formatFlow: FormatOne;
+  readonly formatFlows: FormatAll;
+  readonly formatExpectation: FormatOne;
+  readonly formatExpectations: FormatAll;
   readonly Control: new () => NativeControl;
   readonly FlowDump: new () => NativeDump;
   readonly FlowSweep: new () => NativeSweep;

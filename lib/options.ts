@@ -34,6 +34,11 @@ export function optionalBoolean(name: string, value: unknown): boolean | undefin
   return value;
 }
 
+export function optionalFunction<T>(name: string, value: T): T {
+  if (value !== undefined && typeof value !== 'function') throw mustBe(name, 'a function', value);
+  return value;
+}
+
 export function string(name: string, value: unknown): string {
   if (typeof value !== 'string') throw mustBe(name, 'a string', value);
   return value;
@@ -47,34 +52,48 @@ export function oneOf<T extends string>(name: string, value: unknown, allowed: r
   return found;
 }
 
-/** An object literal, of this realm or another: a Map or an instance of a class would seem empty. */
-export function isPlain(value: object): boolean {
+/** Of an object literal, of this realm or another. */
+function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
+/** Refuses what would seem to be an object without members: a Map, an instance of a class. */
+export function plainObject(name: string, value: unknown): object {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw mustBe(name, 'an object', value);
+  }
+  if (!isPlain(value)) throw new TypeError(`${name} must be a plain object`);
+  return value;
 }
 
 /** Refuses members that nobody knows, and such as enumeration would pass over: a misspelt one must not be ignored. */
 export function refuseUnknown(name: string, value: object, known: readonly string[]): void {
   if (Array.isArray(value)) throw mustBe(name, 'an object', value);
   for (const key of Reflect.ownKeys(value).map(String)) {
-    if (!known.includes(key) || !Object.keys(value).includes(key)) {
-      throw new TypeError(`${name}.${key} is not known; known are ${known.join(', ')}`);
+    if (!known.includes(key) || !Object.prototype.propertyIsEnumerable.call(value, key)) {
+      throw unknownMember(name, key, known);
     }
   }
 }
 
-/** An object whose properties are all among `known`. */
+export function unknownMember(name: string, key: string, known: Iterable<string>): TypeError {
+  return new TypeError(`${name}.${key} is not known; known are ${[...known].join(', ')}`);
+}
+
+/**
+ * An object whose properties are all among `known`: a copy, so that each is read once, and that nothing which
+ * others put into Object.prototype is taken for one of them.
+ */
 export function options<T extends object>(
   name: string,
   value: T | undefined,
   known: readonly (keyof T & string)[],
 ): Partial<T> {
-  if (value === undefined) return {};
-  if (typeof value !== 'object' || (value as unknown) === null || !isPlain(value)) {
-    throw mustBe(name, 'an object', value);
-  }
-  refuseUnknown(name, value, known);
-  return value;
+  const own = Object.create(null) as Partial<T>;
+  if (value === undefined) return own;
+  refuseUnknown(name, plainObject(name, value), known);
+  return Object.assign(own, value);
 }
 
 export function optionalSignal(name: string, value: unknown): AbortSignal | undefined {

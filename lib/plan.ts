@@ -2,10 +2,10 @@
  * What of a filter the kernel can do. The rest, and all of it once more, is matched natively: the kernel's
  * part may leave in too much, never leave out too much.
  */
-import { AF_INET, AF_INET6 } from './address';
-import { type Leaf, type Node, nodeText, type NumberField, type Place } from './filter';
+import { AF_INET, AF_INET6, familyNumber } from './address';
+import { EVERYTHING, type Leaf, type Node, nodeText, type NumberField, type Place } from './filter';
 import { BATCH_SIZE, FlowHas, FlowOffset, TupleHas, TupleOffset } from './layout';
-import { IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP } from './protocol';
+import { IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_SCTP, IPPROTO_TCP, IPPROTO_UDP } from './protocol';
 import { BatchWriter, type TupleWriter } from './record-writer';
 
 /** Where a filter is evaluated, in words for a person. */
@@ -86,18 +86,27 @@ const SIDES: Readonly<Record<Place, readonly [Side, 'src' | 'dst']>> = {
   replyDst: ['reply', 'dst'],
 };
 
-/** Members of a tuple that CTA_FILTER compares, and the protocols of which it does. */
-const MEMBERS: Partial<
-  Record<NumberField, readonly [Side, keyof typeof TupleHas, readonly number[]]>
-> = {
-  origSport: ['orig', 'sport', [IPPROTO_TCP, IPPROTO_UDP]],
-  origDport: ['orig', 'dport', [IPPROTO_TCP, IPPROTO_UDP]],
-  replySport: ['reply', 'sport', [IPPROTO_TCP, IPPROTO_UDP]],
-  replyDport: ['reply', 'dport', [IPPROTO_TCP, IPPROTO_UDP]],
-  origIcmpType: ['orig', 'icmpType', [IPPROTO_ICMP, IPPROTO_ICMPV6]],
-  origIcmpCode: ['orig', 'icmpCode', [IPPROTO_ICMP, IPPROTO_ICMPV6]],
-  origIcmpId: ['orig', 'icmpId', [IPPROTO_ICMP, IPPROTO_ICMPV6]],
+/** Members of a tuple that CTA_FILTER compares. */
+const MEMBERS: Partial<Record<NumberField, readonly [Side, TupleMember]>> = {
+  origSport: ['orig', 'sport'],
+  origDport: ['orig', 'dport'],
+  replySport: ['reply', 'sport'],
+  replyDport: ['reply', 'dport'],
+  origIcmpType: ['orig', 'icmpType'],
+  origIcmpCode: ['orig', 'icmpCode'],
+  origIcmpId: ['orig', 'icmpId'],
 };
+
+type TupleMember = keyof typeof TupleHas;
+
+/** Whether CTA_FILTER compares a member in flows of a protocol, or ignores it. */
+function compares(member: TupleMember, protonum: number): boolean {
+  if (member !== 'sport' && member !== 'dport') {
+    return protonum === IPPROTO_ICMP || protonum === IPPROTO_ICMPV6;
+  }
+  if (protonum === IPPROTO_SCTP) return facts.sctpPorts;
+  return protonum === IPPROTO_TCP || protonum === IPPROTO_UDP;
+}
 
 function exactly(leaf: {
   readonly ranges: readonly (readonly [number, number])[];
@@ -124,7 +133,7 @@ class Planner {
   #markMask = 0;
 
   constructor(tree: Node) {
-    this.#conditions = tree.kind === 'all' ? tree.nodes : [tree];
+    this.#conditions = conditionsOf(tree);
   }
 
   plan(): Plan {
@@ -162,8 +171,10 @@ class Planner {
       case 'not':
         return 'the kernel knows neither "or" nor "not"';
       case 'ipv4':
-        return this.#address(node);
+        if (facts.ipv4Addresses) return this.#address(node);
+        return unsupported('IPv4 addresses', '');
       case 'ipv6':
+        if (facts.ipv6Addresses) return this.#address(node);
         return unsupported(
           'IPv6 addresses',
           'the kernel (5.8 to 6.18 at least) inverts its comparison of IPv6 addresses',
@@ -178,7 +189,6 @@ class Planner {
   }
 
   #address(leaf: Leaf & { kind: 'ipv4' | 'ipv6' }): string | undefined {
-    if (!facts.ipv4Addresses) return unsupported('IPv4 addresses', '');
     const [place, ...others] = leaf.places;
     const [range, ...more] = leaf.ranges;
     if (place === undefined || others.length > 0)
@@ -187,9 +197,13 @@ class Planner {
       return 'the kernel compares exact addresses only';
     }
     if (!this.#claim(place)) return 'the kernel compares each address once';
-    if (this.#family !== AF_INET) return 'the filter is about another family';
+    if (this.#family !== familyNumber(leaf.kind)) return 'the filter is about another family';
     const [side, end] = SIDES[place];
-    this.#tuple(side).ipv4(TupleOffset[end], TupleHas[end], Number(range[0]));
+    if (leaf.kind === 'ipv4') {
+      this.#tuple(side).ipv4(TupleOffset[end], TupleHas[end], Number(range[0]));
+    } else {
+      this.#tuple(side).ipv6(TupleOffset[end], TupleHas[end], range[0]);
+    }
     return undefined;
   }
 
@@ -214,13 +228,10 @@ class Planner {
     return undefined;
   }
 
-  #member(
-    [side, member, protocols]: readonly [Side, keyof typeof TupleHas, readonly number[]],
-    value: number,
-  ): string | undefined {
+  #member([side, member]: readonly [Side, TupleMember], value: number): string | undefined {
     if (!facts.ports) return unsupported('ports', '');
     if (this.#protonum === undefined) return 'the kernel compares it only together with a protocol';
-    if (!protocols.includes(this.#protonum)) return 'the kernel ignores it for this protocol';
+    if (!compares(member, this.#protonum)) return 'the kernel ignores it for this protocol';
     const tuple = this.#tuple(side);
     tuple.u8(TupleOffset.protonum, TupleHas.protonum, this.#protonum);
     if (member === 'icmpType' || member === 'icmpCode') {
@@ -285,7 +296,19 @@ class Planner {
   }
 }
 
+/** The conditions of a tree, all of which must hold. */
+export function conditionsOf(tree: Node): readonly Node[] {
+  return tree.kind === 'all' ? tree.nodes : [tree];
+}
+
 /** The plan of listing what `tree` says. */
 export function planOf(tree: Node): Plan {
   return new Planner(tree).plan();
+}
+
+/** The plan of listing it from where the kernel filters nothing, for the reason given. */
+export function nativePlanOf(tree: Node, reason: string): Plan {
+  const native = conditionsOf(tree).map(nodeText);
+  const reasons = native.map((text) => `${text}: ${reason}`);
+  return { ...planOf(EVERYTHING), explanation: { kernel: [], native, reasons } };
 }

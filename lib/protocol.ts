@@ -18,6 +18,7 @@ export const IPPROTO_UDP = 17;
 export const IPPROTO_DCCP = 33;
 export const IPPROTO_GRE = 47;
 export const IPPROTO_ICMPV6 = 58;
+export const IPPROTO_SCTP = 132;
 
 /** The name of a protocol, or its number as text. */
 export function protocolName(protonum: number): string {

@@ -7,11 +7,14 @@ import {
   ExpectationOffset,
   FLOW_SIZE,
   FlowOffset,
+  TUPLE_SIZE,
+  TupleHas,
   TupleOffset,
 } from './layout';
 
 const LITTLE = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 const TAIL_HEAD = 4;
+const ADDRESS_SIZE = 16;
 
 /** Bytes that grow as they are written. */
 class Tail {
@@ -149,6 +152,21 @@ export class RecordWriter {
     return new TupleWriter(this.#view, this.#at + offset);
   }
 
+  /** Writes the tuple at `from` the other way round to `to`, without a zone. */
+  reverseTuple(from: number, to: number): void {
+    const bytes = new Uint8Array(this.#view.buffer, this.#view.byteOffset + this.#at);
+    const move = (source: number, target: number, length: number): void => {
+      bytes.copyWithin(to + target, from + source, from + source + length);
+    };
+    move(0, 0, TUPLE_SIZE);
+    move(TupleOffset.src, TupleOffset.dst, ADDRESS_SIZE);
+    move(TupleOffset.dst, TupleOffset.src, ADDRESS_SIZE);
+    move(TupleOffset.sport, TupleOffset.dport, 2);
+    move(TupleOffset.dport, TupleOffset.sport, 2);
+    const presence = this.#view.getUint32(this.#at + to + TupleOffset.presence, LITTLE);
+    this.u32(to + TupleOffset.presence, presence & ~TupleHas.zone);
+  }
+
   /** Adds an entry of `size` bytes to the record's tail, to be filled in. */
   tail(type: number, size: number): DataView {
     const payload = this.#tail.add(type, size);
@@ -197,6 +215,13 @@ export class TupleWriter {
   /** An IPv4 address as a number. */
   ipv4(offset: number, flag: number, value: number): void {
     this.#view.setUint32(this.#at + offset, value);
+    this.#flag(flag);
+  }
+
+  /** An IPv6 address as a number. */
+  ipv6(offset: number, flag: number, value: bigint): void {
+    this.#view.setBigUint64(this.#at + offset, value >> 64n);
+    this.#view.setBigUint64(this.#at + offset + 8, value & 0xffff_ffff_ffff_ffffn);
     this.#flag(flag);
   }
 

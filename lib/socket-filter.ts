@@ -7,7 +7,7 @@ import { endianness } from 'node:os';
 
 import { AF_INET, AF_INET6 } from './address';
 import { isLeaf, type Leaf, type Node, nodeText, type Place } from './filter';
-import { type Explanation } from './plan';
+import { conditionsOf, type Explanation } from './plan';
 
 /** One instruction: struct sock_filter. */
 interface Instruction {
@@ -47,8 +47,10 @@ const CTA_TUPLE_IP = 1;
 const CTA_TUPLE_PROTO = 2;
 const CTA_PROTO_NUM = 1;
 
-/** Three instructions a range, of the kernel's 4,096 (BPF_MAXINSNS). */
+/** Three instructions a range. */
 const MAX_RANGES = 256;
+/** BPF_MAXINSNS: the kernel refuses a longer program. */
+const MAX_INSTRUCTIONS = 4096;
 
 const op = (code: number, k: number, jt = 0, jf = 0): Instruction => ({ code, jt, jf, k });
 
@@ -159,13 +161,14 @@ export interface SocketFilter {
 
 /** What of a filter a socket can do. */
 export function socketFilter(tree: Node): SocketFilter {
-  const conditions = tree.kind === 'all' ? tree.nodes : [tree];
+  const conditions = conditionsOf(tree);
   const explanation: Explanation = { kernel: [], native: [], reasons: [] };
-  const instructions: Instruction[] = [];
+  const instructions = [...MARKER];
   const families = new Set(conditions.map(familyOf).filter((number) => number !== undefined));
   for (const number of families) instructions.push(...family(number));
   for (const node of conditions) {
-    const own = instructionsOf(node);
+    let own = instructionsOf(node);
+    if (instructions.length + own.length + 1 > MAX_INSTRUCTIONS) own = [];
     instructions.push(...own);
     if (own.length > 0 || (node.kind === 'number' && node.field === 'family')) {
       explanation.kernel.push(nodeText(node));
@@ -176,6 +179,9 @@ export function socketFilter(tree: Node): SocketFilter {
       );
     }
   }
-  if (instructions.length === 0) return { program: new Uint8Array(0), explanation };
-  return { program: encode([...MARKER, ...instructions, op(RET, ACCEPT)]), explanation };
+  const says = instructions.length > MARKER.length;
+  return {
+    program: says ? encode([...instructions, op(RET, ACCEPT)]) : new Uint8Array(0),
+    explanation,
+  };
 }

@@ -61,6 +61,18 @@ function table(protoinfo: number): readonly State[] {
   }
 }
 
+const NUMBERS = new Map(
+  [Protoinfo.tcp, Protoinfo.sctp, Protoinfo.dccp].map((protoinfo) => [
+    protoinfo as number,
+    new Map(table(protoinfo).map((name, state) => [name as string, state])),
+  ]),
+);
+
+/** The number of a state in one protocol; undefined if it has none of this name. */
+export function stateNumber(protoinfo: number, name: string): number | undefined {
+  return NUMBERS.get(protoinfo)?.get(name);
+}
+
 /** The codes of a state in each protocol that has one of this name. */
 export function stateCodes(name: string): { protoinfo: number; state: number }[] {
   return [Protoinfo.tcp, Protoinfo.sctp, Protoinfo.dccp].flatMap((protoinfo) => {

@@ -28,6 +28,11 @@ export const Status = {
   hwOffload: 1 << 15,
 } as const;
 
+/** @internal Bits that only the kernel sets (IPS_UNCHANGEABLE_MASK, and those of its own older versions). */
+export const UNCHANGEABLE =
+  Status.srcNat | Status.dstNat | Status.srcNatDone | Status.dstNatDone | Status.seqAdjust | Status.dying |
+  Status.expected | Status.template | Status.untracked | Status.offload | Status.hwOffload; // prettier-ignore
+
 /** The kernel's names of the bits, in their order. */
 const FLAGS = [
   [Status.expected, 'EXPECTED'],

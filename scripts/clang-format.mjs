@@ -17,7 +17,7 @@ await command(async () => {
     process.stdout.write(`the clang-format package has no program for ${process.arch}\n`);
     process.exit(SKIPPED);
   }
-  const files = cxxFiles(['native', 'test/native']);
+  const files = cxxFiles(['native', 'test/native', 'test/cost', 'bench/native']);
   const action = process.argv.includes('--write') ? ['-i'] : ['--dry-run', '-Werror'];
   const { code, output } = await run(program, [...action, '--style=file', ...files]);
   process.stdout.write(output);

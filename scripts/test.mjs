@@ -43,14 +43,21 @@ if [ -d /run/netns ]; then mount -t tmpfs tmpfs /run/netns
 else mount -t tmpfs tmpfs /run && mkdir /run/netns
 fi && ip link set lo up && exec "$@"`;
 
-async function jest(args) {
+async function jest(args, tests = '') {
   const counts = `build/jest-${String(process.pid)}.json`;
   const [unshare, ...namespaces] = unshareCommand(['--mount', '--net']);
   const place = ['sh', '-c', IN_PRIVATE_PLACE, 'sh'];
   const { code } = await runAttached(
     unshare,
     [...namespaces, ...place, process.execPath, bin('jest/bin/jest.js'), ...args],
-    { env: { NFCONNTRACK_JEST_COUNTS: inRoot(counts) }, timeout: JEST_LIMIT_MS },
+    {
+      env: {
+        NFCONNTRACK_JEST_COUNTS: inRoot(counts),
+        NFCONNTRACK_TESTS: tests,
+        NFCONNTRACK_OUTSIDE: String(process.pid),
+      },
+      timeout: JEST_LIMIT_MS,
+    },
   );
   const { passed = 0, failed = 0, skipped = 0 } = readStamp(counts) ?? {};
   rmSync(inRoot(counts), { force: true });
@@ -66,6 +73,7 @@ async function checkEverything(args) {
     for (const each of CHECKS) await check(each);
   }
   await jest(args);
+  if (args.length === 0) await jest([], 'alone');
 }
 
 function summary() {

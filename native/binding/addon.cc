@@ -4,6 +4,7 @@
 #include "flow_dump.h"
 #include "flow_mirror.h"
 #include "flow_sweep.h"
+#include "formatting.h"
 
 namespace nfconntrack::binding {
 namespace {
@@ -18,6 +19,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("FlowMirror", FlowMirror::define(env));
   exports.Set("MirrorChanges", MirrorChanges::define(env));
   exports.Set("FlowSweep", FlowSweep::define(env));
+  define_formatting(env, exports);
   return exports;
 }
 

@@ -92,7 +92,12 @@ Value of_key(const TupleRecord& tuple, u32 flag, u64 value) {
   return tuple.protonum == IPPROTO_GRE ? of_tuple(tuple, flag, value) : Value{};
 }
 
-Value sum(Value a, Value b) { return {a.present && b.present, a.value + b.value}; }
+// One that 64 bits do not hold is as large as they say.
+Value sum(Value a, Value b) {
+  u64 total = 0;
+  if (__builtin_add_overflow(a.value, b.value, &total)) total = UINT64_MAX;
+  return {a.present && b.present, total};
+}
 
 Value number_of(const FlowRecord& record, u32 field) {
   switch (field) {

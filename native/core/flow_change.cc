@@ -11,6 +11,8 @@ namespace {
 
 using namespace ctnetlink;
 
+bool makes(Change change) { return change == Change::kCreate || change == Change::kAdd; }
+
 u16 flags_of(Change change) {
   if (change == Change::kCreate) return NLM_F_CREATE | NLM_F_EXCL;
   return change == Change::kAdd ? NLM_F_CREATE : 0;
@@ -52,22 +54,20 @@ bool identifies(const FlowRecord& flow) {
 class Application {
  public:
   Application(NetlinkSocket& socket, Change change, const BatchView& batch)
-      : socket_(socket), change_(change), batch_(batch), results_(batch.size()) {}
+      : socket_(socket),
+        change_(change),
+        batch_(batch),
+        results_(batch.size()),
+        pipeline_(socket, [this](u32 index, Failure failure) {
+          // Why it failed first is why it failed: what comes after it takes it back.
+          if (results_[index].ok()) results_[index] = std::move(failure);
+        }) {}
 
   Failure run() {
-    Pipeline pipeline(socket_, [this](u32 entry, Failure failure) {
-      // An entry beyond the flows is the labels of one; why the flow itself failed comes first.
-      const std::size_t size = batch_.size();
-      if (entry >= size && results_[entry - size].ok()) unlabelled_.push_back(entry - size);
-      Failure& result = results_[entry % size];
-      if (result.ok()) result = std::move(failure);
-    });
     for (u32 index = 0; index < batch_.size(); ++index) {
-      if (Failure failure = add(pipeline, index); !failure.ok()) return failure;
+      if (Failure failure = add(index); !failure.ok()) return failure;
     }
-    if (Failure failure = pipeline.finish(); !failure.ok()) return failure;
-    const bool makes = change_ == Change::kCreate || change_ == Change::kAdd;
-    return makes ? label(pipeline) : Failure{};
+    return pipeline_.finish();
   }
 
   void list(std::vector<Refusal>& refusals) {
@@ -77,46 +77,39 @@ class Application {
   }
 
  private:
-  Failure add(Pipeline& pipeline, u32 index) {
+  Failure add(u32 index) {
     const FlowRecord flow = batch_.record(index);
     if (!identifies(flow)) {
       results_[index] = Failure::of(EINVAL, "netlink");
       return {};
     }
-    return pipeline.add(index, request_of(change_, socket_.next_sequence(), flow, batch_));
+    if (makes(change_) && has_labels(flow, batch_)) return make_labelled(index, flow);
+    return pipeline_.add(index, request_of(change_, socket_.next_sequence(), flow, batch_));
   }
 
-  // Labels of the flows that were made, once it is known which: one that was refused may be there
-  // already.
-  Failure label(Pipeline& pipeline) {
-    for (u32 index = 0; index < batch_.size(); ++index) {
-      const FlowRecord flow = batch_.record(index);
-      if (!results_[index].ok() || !has_labels(flow, batch_)) continue;
-      const u32 entry = index + static_cast<u32>(batch_.size());
-      const Request request = label_request(socket_.next_sequence(), flow, batch_);
-      if (Failure failure = pipeline.add(entry, request); !failure.ok()) return failure;
-    }
-    if (Failure failure = pipeline.finish(); !failure.ok()) return failure;
-    return change_ == Change::kCreate ? undo(pipeline) : Failure{};
+  // The kernel makes a flow whose labels it has no room for, without a word. They come in a request
+  // of their own, once it is known that the flow was made: one that was refused may be there
+  // already. All that is before the next entry, which may want the same tuple.
+  Failure make_labelled(u32 index, const FlowRecord& flow) {
+    Failure failure = settle(index, request_of(change_, socket_.next_sequence(), flow, batch_));
+    if (!failure.ok() || !results_[index].ok()) return failure;
+    failure = settle(index, label_request(socket_.next_sequence(), flow, batch_));
+    if (!failure.ok() || results_[index].ok() || change_ == Change::kAdd) return failure;
+    // A flow that could not be made as it was wanted is not to be there at all.
+    return settle(index, request_of(Change::kDelete, socket_.next_sequence(), flow, batch_));
   }
 
-  // A flow that could not be made as it was wanted is not to be there at all.
-  Failure undo(Pipeline& pipeline) {
-    for (const std::size_t index : unlabelled_) {
-      const FlowRecord flow = batch_.record(index);
-      const Request request = request_of(Change::kDelete, socket_.next_sequence(), flow, batch_);
-      if (Failure failure = pipeline.add(static_cast<u32>(index), request); !failure.ok()) {
-        return failure;
-      }
-    }
-    return pipeline.finish();
+  // Sends a request behind all that were added, and waits for the answers.
+  Failure settle(u32 index, const Request& request) {
+    Failure failure = pipeline_.add(index, request);
+    return failure.ok() ? pipeline_.finish() : failure;
   }
 
   NetlinkSocket& socket_;
   const Change change_;
   const BatchView& batch_;
   std::vector<Failure> results_;
-  std::vector<std::size_t> unlabelled_;
+  Pipeline pipeline_;
 };
 
 }  // namespace

@@ -90,6 +90,15 @@ void put_triple(Request& request, u16 type, const u32 (&values)[kTripleSize]) {
   request.close_nest(nest);
 }
 
+// What the original of such a flow is called without a zone, another flow's reply may be called
+// too.
+bool only_reply_has_zone(const FlowRecord& flow) {
+  const auto has_zone = [](const TupleRecord& tuple) {
+    return (tuple.presence & TupleRecord::kHasZone) != 0;
+  };
+  return has(flow, FlowRecord::kHasReply) && has_zone(flow.reply) && !has_zone(flow.orig);
+}
+
 void put_tail(Request& request, const FlowRecord& flow, const BatchView& batch) {
   Bytes bytes;
   if (batch.find(flow, TailType::kHelper, bytes)) {
@@ -115,10 +124,11 @@ void put_tail(Request& request, const FlowRecord& flow, const BatchView& batch) 
 }  // namespace
 
 void put_identity(Request& request, const FlowRecord& flow) {
-  if (has(flow, FlowRecord::kHasOrig)) {
-    request.put_tuple(kTupleOrig, flow.orig);
-  } else {
+  const bool by_reply = !has(flow, FlowRecord::kHasOrig) || only_reply_has_zone(flow);
+  if (by_reply) {
     request.put_tuple(kTupleReply, flow.reply);
+  } else {
+    request.put_tuple(kTupleOrig, flow.orig);
   }
   if (has(flow, FlowRecord::kHasZone)) request.put_be16(kZone, flow.zone);
   if (has(flow, FlowRecord::kHasId)) request.put_be32(kId, flow.id);

@@ -4,27 +4,15 @@
 
 #include "ctnetlink.h"
 #include "flow_decoder.h"
+#include "flow_encoder.h"
 
 namespace nfconntrack {
-namespace {
-
 using namespace ctnetlink;
-
-void put_key(Request& request, const FlowRecord& key) {
-  if (key.presence & FlowRecord::kHasOrig) {
-    request.put_tuple(kTupleOrig, key.orig);
-  } else {
-    request.put_tuple(kTupleReply, key.reply);
-  }
-  if (key.presence & FlowRecord::kHasZone) request.put_be16(kZone, key.zone);
-}
-
-}  // namespace
 
 Failure get_flow(NetlinkSocket& socket, const FlowRecord& key, FlowBatch& batch) {
   Request request(message_type(kSubsystemFlow, kGet), NLM_F_ACK, socket.next_sequence(),
                   key.family);
-  put_key(request, key);
+  put_identity(request, key);
   bool malformed = false;
   Failure failure = exchange(socket, request, [&](const Message& message) {
     malformed |= !decode_flow(message.payload, batch.append(), batch.tail());

@@ -1,6 +1,10 @@
 #include "sweep.h"
 
+#include <linux/netfilter/nf_conntrack_common.h>
+#include <netinet/in.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <new>
 
 #include "ctnetlink.h"
@@ -14,6 +18,27 @@ using namespace ctnetlink;
 
 constexpr std::size_t kQueueLimit = 4 * FlowLister::kBatchSize;
 constexpr std::size_t kMaxFailures = 8;
+
+// Bits that only the kernel sets (IPS_UNCHANGEABLE_MASK).
+constexpr u32 kStatusUnchangeable = IPS_SRC_NAT | IPS_DST_NAT | IPS_SEQ_ADJUST | IPS_SRC_NAT_DONE |
+                                    IPS_DST_NAT_DONE | IPS_DYING | IPS_EXPECTED | IPS_TEMPLATE |
+                                    IPS_UNTRACKED | IPS_OFFLOAD | IPS_HW_OFFLOAD;
+// Bits that ctnetlink_change_status() refuses to clear; the others it leaves, without a word.
+constexpr u32 kStatusRefused =
+    IPS_EXPECTED | IPS_CONFIRMED | IPS_DYING | IPS_SEEN_REPLY | IPS_ASSURED;
+
+u8 protoinfo_of(u8 protonum) {
+  switch (protonum) {
+    case IPPROTO_TCP:
+      return Protoinfo::kTcp;
+    case IPPROTO_SCTP:
+      return Protoinfo::kSctp;
+    case IPPROTO_DCCP:
+      return Protoinfo::kDccp;
+    default:
+      return Protoinfo::kNone;
+  }
+}
 
 bool same_flow(const FlowRecord& a, const FlowRecord& b) {
   return a.id == b.id && a.zone == b.zone && std::memcmp(&a.orig, &b.orig, sizeof a.orig) == 0;
@@ -49,7 +74,16 @@ void Sweep::stop() {
   thread_.join();
 }
 
-SweepProgress Sweep::progress() const { return {scanned_, matched_, done_, gone_, failed_}; }
+// Read against the order in which they are written, so that none is ahead of what it is a part of.
+SweepProgress Sweep::progress() const {
+  SweepProgress progress;
+  progress.failed = failed_;
+  progress.gone = gone_;
+  progress.done = done_;
+  progress.matched = matched_;
+  progress.scanned = scanned_;
+  return progress;
+}
 
 std::vector<Failure> Sweep::failures() {
   const std::lock_guard lock(mutex_);
@@ -75,7 +109,10 @@ Failure Sweep::list() {
         scanned_ = running->scanned();
         return !full_ && failure_.ok() && queue_.wait_for_room();
       },
-      [this](std::unique_ptr<FlowBatch> batch) { return take(std::move(batch)); },
+      [&](std::unique_ptr<FlowBatch> batch) {
+        scanned_ = running->scanned();
+        return take(std::move(batch));
+      },
   };
   FlowLister lister(list_socket_, stop_, request_.list, std::move(sink));
   running = &lister;
@@ -107,6 +144,10 @@ Failure Sweep::act(const FlowBatch& batch, std::size_t count) {
     for (next_ = 0; next_ < count && failure.ok();) {
       const u32 index = next_++;
       const FlowRecord& flow = batch.records()[index];
+      if (const int refusal = refusal_of(flow); refusal != 0) {
+        refused(index, Failure::of(refusal, "netlink"));
+        continue;
+      }
       failure = pipeline.add(index, request_for(flow, change_socket_.next_sequence()));
     }
     if (failure.ok()) failure = pipeline.finish();
@@ -115,6 +156,23 @@ Failure Sweep::act(const FlowBatch& batch, std::size_t count) {
   }
   if (request_.receipts) hand_over_receipts(batch, count);
   return failure;
+}
+
+// The errno of a change that the kernel would pass over without a word; 0 if there is none.
+int Sweep::refusal_of(const FlowRecord& flow) const {
+  if (request_.action != SweepAction::kUpdate) return 0;
+  const u8 protoinfo = changes_.record(0).protoinfo;
+  if (protoinfo != Protoinfo::kNone && protoinfo != protoinfo_of(flow.orig.protonum)) {
+    return EOPNOTSUPP;
+  }
+  const u32 wanted = changed_status(flow);
+  const u32 ignored =
+      (wanted & ~flow.status & kStatusUnchangeable) | (flow.status & ~wanted & ~kStatusRefused);
+  return ignored == 0 ? 0 : EBUSY;
+}
+
+u32 Sweep::changed_status(const FlowRecord& flow) const {
+  return (flow.status | request_.status_set) & ~request_.status_clear;
 }
 
 Request Sweep::request_for(const FlowRecord& flow, u32 sequence) const {
@@ -134,7 +192,7 @@ Request Sweep::request_for(const FlowRecord& flow, u32 sequence) const {
   changes.presence &= ~(FlowRecord::kHasOrig | FlowRecord::kHasReply | FlowRecord::kHasZone);
   changes.family = flow.family;
   if ((request_.status_set | request_.status_clear) != 0) {
-    changes.status = (flow.status | request_.status_set) & ~request_.status_clear;
+    changes.status = changed_status(flow);
     changes.presence |= FlowRecord::kHasStatus;
   }
   put_flow(request, changes, changes_);

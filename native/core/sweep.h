@@ -76,6 +76,8 @@ class Sweep final : public FlowReader {
   Failure list();
   std::unique_ptr<FlowBatch> take(std::unique_ptr<FlowBatch> batch);
   Failure act(const FlowBatch& batch, std::size_t count);
+  [[nodiscard]] int refusal_of(const FlowRecord& flow) const;
+  [[nodiscard]] u32 changed_status(const FlowRecord& flow) const;
   Request request_for(const FlowRecord& flow, u32 sequence) const;
   void give_up();
   void refused(u32 index, Failure failure);

@@ -29,6 +29,7 @@ const NEEDED_BY_TESTS = [
 const WANTED_BY_TESTS = [
   { debian: 'cmake', upstream: 'CMake', command: 'cmake' },
   { debian: 'clang-tidy', upstream: 'clang-tidy', command: 'clang-tidy' },
+  { debian: 'valgrind', upstream: 'Valgrind', command: 'valgrind' },
 ];
 
 // An ordinary user's PATH often lacks these, and ip, nft and conntrack live there.

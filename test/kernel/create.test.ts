@@ -734,6 +734,46 @@ describe('a listed flow is one that can be made', () => {
     await ct.create(made({ protocol: 'udp', orig: { ...orig, sport: 10 }, nat: { src, dst } }));
     await remake(await ct.flows().toArray());
   });
+
+  test('with NAT that changed nothing, of every protocol that has numbers to change', async () => {
+    const nat = { src: { address: V4.src }, dst: { address: V4.dst } };
+    const icmp = { ...V4, icmpType: 8, icmpCode: 0, icmpId: 7 };
+    await ct.create(made({ protocol: 'udp', orig: { ...V4, sport: 1, dport: 2 }, nat }));
+    await ct.create(made({ protocol: 'icmp', orig: icmp, nat }));
+    await ct.create(made({ protocol: 'gre', orig: { ...V4, srckey: 1, dstkey: 2 }, nat }));
+    await ct.create(made({ protocol: '253', orig: V4, nat }));
+    const flows = await ct.flows().toArray();
+    const done = Status.srcNatDone | Status.dstNatDone;
+    expect(flows.map(({ status }) => status & done)).toEqual([done, done, done, done]);
+    await remake(flows);
+  });
+
+  test('with NAT of a ping and of a tunnel', async () => {
+    const nat = { src: { address: '192.0.2.1', port: 77 } };
+    const icmp = { ...V4, icmpType: 8, icmpCode: 0, icmpId: 7 };
+    await ct.create(made({ protocol: 'icmp', orig: icmp, nat }));
+    await ct.create(made({ protocol: 'gre', orig: { ...V4, srckey: 1, dstkey: 2 }, nat }));
+    await ct.create(made({ protocol: '253', orig: V4, nat: { src: { address: '192.0.2.1' } } }));
+    const flows = await ct.flows({ nat: 'src' }).toArray();
+    expect(flows).toHaveLength(3);
+    await remake(flows);
+  });
+
+  test('and one that add() leaves as it is, with its NAT', async () => {
+    const orig = { ...V4, sport: 1, dport: 2 };
+    const nat = { src: { address: '192.0.2.1', port: 2000 } };
+    await ct.create(made({ protocol: 'udp', orig, nat }));
+    const before = await lastingTable();
+    const { id } = await onlyFlow();
+    await ct.add(await onlyFlow());
+    expect(await ct.addMany([await onlyFlow()])).toEqual({ done: 1, gone: 0, failed: [] });
+    expect((await onlyFlow()).id).toBe(id);
+    expect(await lastingTable()).toEqual(before);
+    const flow = await onlyFlow();
+    namespace.run(testing.flush);
+    await ct.add(flow);
+    expect(await lastingTable()).toEqual(before);
+  });
 });
 
 describe('what conntrack -I makes', () => {

@@ -380,42 +380,44 @@ describe('a flow that has taken the place of the matched one', () => {
     return { id, mark: find(Cta.mark)?.readUInt32BE() ?? 0, src };
   }
 
+  const COUNT = 20_000;
+  const STEP = 100;
+
+  /** Deletes the flows of mark 1 while each is replaced by one of mark 2; all that came to an end meanwhile. */
+  async function race(capture: NetlinkCapture): Promise<{ gone: number; ends: End[] }> {
+    const ends: End[] = [];
+    const deleting = ct.deleteWhere({ mark: 1 });
+    for (let first = 0; first < COUNT; first += STEP) {
+      // The old one goes, others take its memory and with it its id, and the new one comes.
+      namespace.run(() => testing.unfill({ first, count: STEP }));
+      namespace.run(() => testing.fill({ first, count: STEP, mark: 3, zone: 1 }));
+      namespace.run(() => testing.fill({ first, count: STEP, mark: 2 }));
+      ends.push(...capture.drain().map(endOf));
+    }
+    const { gone, failed } = await deleting;
+    expect(failed).toBe(0);
+    ends.push(...capture.drain().map(endOf));
+    expect(capture.drops()).toBe(0);
+    return { gone, ends };
+  }
+
   test('stays, whenever it came', async () => {
-    const COUNT = 20_000;
-    const STEP = 100;
     namespace.sysctl('nf_conntrack_events', 1);
-    const capture = namespace.run(() => new testing.NetlinkCapture([Group.destroy]));
     let met = 0;
     let kept = 0;
-    try {
-      // Until the deletes have met flows that were no longer the listed ones, several times over.
-      for (let round = 0; round < 40 && met < 100; round += 1) {
-        namespace.run(testing.flush);
-        namespace.run(() => testing.fill({ count: COUNT, mark: 1 }));
-        capture.drain();
-        const ends: End[] = [];
-        const deleting = ct.deleteWhere({ mark: 1 });
-        for (let first = 0; first < COUNT; first += STEP) {
-          // The old one goes, others take its memory and with it its id, and the new one comes.
-          namespace.run(() => testing.unfill({ first, count: STEP }));
-          namespace.run(() => testing.fill({ first, count: STEP, mark: 3, zone: 1 }));
-          namespace.run(() => testing.fill({ first, count: STEP, mark: 2 }));
-          ends.push(...capture.drain(0).map(endOf));
-        }
-        const { gone, failed } = await deleting;
-        expect(failed).toBe(0);
-        met += gone;
-        ends.push(...capture.drain().map(endOf));
-        expect(capture.drops()).toBe(0);
-        // Nothing in the kernel tells one from its forerunner that has the same id.
-        const ids = new Map(ends.filter(({ mark }) => mark === 1).map(({ src, id }) => [src, id]));
-        const lost = ends.filter(({ mark, src, id }) => mark === 2 && ids.get(src) !== id);
-        expect(lost).toEqual([]);
-        kept += await ct.flows({ mark: 2 }).count();
-        expect(await ct.flows({ mark: 3 }).count()).toBe(COUNT);
-      }
-    } finally {
-      capture.close();
+    // Until the deletes have met flows that were no longer the listed ones, several times over.
+    for (let round = 0; round < 40 && met < 100; round += 1) {
+      namespace.run(testing.flush);
+      namespace.run(() => testing.fill({ count: COUNT, mark: 1 }));
+      const capture = namespace.run(() => new testing.NetlinkCapture([Group.destroy]));
+      const { gone, ends } = await race(capture).finally(() => capture.close());
+      met += gone;
+      // Nothing in the kernel tells one from its forerunner that has the same id.
+      const ids = new Map(ends.filter(({ mark }) => mark === 1).map(({ src, id }) => [src, id]));
+      const lost = ends.filter(({ mark, src, id }) => mark === 2 && ids.get(src) !== id);
+      expect(lost).toEqual([]);
+      kept += await ct.flows({ mark: 2 }).count();
+      expect(await ct.flows({ mark: 3 }).count()).toBe(COUNT);
     }
     expect(met).toBeGreaterThanOrEqual(100);
     expect(kept).toBeGreaterThan(COUNT / 2);

@@ -11,6 +11,7 @@ import { Protonum, udpDatagram } from '../support/packets';
 import { matchesReference } from '../support/reference-filter';
 import { syntheticTuple, testing } from '../support/testing';
 import { sendPacket } from '../support/traffic';
+import { waitFor } from '../support/wait';
 
 // The time of a listing grows with all the flows of the machine.
 jest.setTimeout(300_000);
@@ -218,7 +219,71 @@ describe('a filter on tuples without a family, which the kernel refuses', () => 
   });
 });
 
+describe('protocols', () => {
+  // 0 is a number like any other, not "none".
+  test('at the ends of their range match as they read', async () => {
+    make(
+      ...[0, 1, 254, 255].map((protonum): Given =>
+        protonum === 1
+          ? { protonum, icmpType: 8 }
+          : { protonum, ends: [`10.0.0.${protonum}`, '10.1.0.1'] },
+      ),
+    );
+    const found = async (filter: Filter): Promise<number[]> =>
+      (await list(filter)).map(({ protonum }) => protonum).toSorted((a, b) => a - b);
+    expect(await found({ protocol: 0 })).toEqual([0]);
+    expect(await found({ protocol: '0', family: 'ipv4' })).toEqual([0]);
+    expect(await found({ protocol: 255, orig: { dst: '10.1.0.1' } })).toEqual([255]);
+    expect(await found({ protocol: 255, family: 'ipv6' })).toEqual([]);
+    expect(await found({ protocol: [0, 255] })).toEqual([0, 255]);
+    expect(await found({ protocol: [0, 1, 2] })).toEqual([0, 1]);
+    expect(await found({ not: { protocol: 0 } })).toEqual([1, 254, 255]);
+    expect(await found({ not: { protocol: [0, 1, 254] } })).toEqual([255]);
+    expect(await found({ protocol: 0, mark: 0, zone: 0, nat: 'none' })).toEqual([0]);
+  });
+
+  test('beside another one that they contradict match nothing', async () => {
+    make({ protonum: 6 }, { protonum: 17 });
+    expect(await places({ protocol: 'tcp', and: [{ protocol: 'udp' }] })).toEqual([]);
+    expect(await places({ protocol: ['tcp', 'udp'], and: [{ protocol: 'udp' }] })).toEqual([1]);
+    expect(await places({ protocol: 'tcp', not: { protocol: 'udp' } })).toEqual([0]);
+    expect(await places({ protocol: 'tcp', and: [{ or: [{ protocol: 'udp' }] }] })).toEqual([]);
+  });
+});
+
+describe('lists of ports', () => {
+  test('that touch, overlap or leave one out match at every edge', async () => {
+    const ports = [0, 1, 4, 5, 6, 7, 8, 9, 10, 65534, 65535];
+    make(...ports.map((dport) => ({ protonum: 6, dport })));
+    const found = async (dport: Filter['port'] & object): Promise<(number | undefined)[]> =>
+      (await list({ protocol: 'tcp', orig: { dport } }))
+        .map(({ orig }) => orig.dport)
+        .toSorted((a, b) => a! - b!);
+    expect(await found([[8, 9], 5, 6, [0, 0]])).toEqual([0, 5, 6, 8, 9]);
+    expect(await found([[6, 8], [5, 7], 4])).toEqual([4, 5, 6, 7, 8]);
+    expect(await found([[9, Infinity], 0, 1])).toEqual([0, 1, 9, 10, 65534, 65535]);
+    expect(await found([65535, 65534, 10])).toEqual([10, 65534, 65535]);
+    expect(
+      await found([
+        [0, 6],
+        [7, 9],
+        [10, 65534],
+      ]),
+    ).toEqual(ports.slice(0, -1));
+  });
+});
+
 describe('types of ICMP', () => {
+  // There are no such flows, and the kernel refuses to be asked for them.
+  test('of the other family match nothing', async () => {
+    make({ protonum: 1, icmpType: 8 }, { protonum: 58, icmpType: 128, ends: V6 });
+    expect(await places({ family: 'ipv4', protocol: 'icmpv6' })).toEqual([]);
+    expect(await places({ family: 'ipv6', protocol: 'icmp', orig: { icmpType: 8 } })).toEqual([]);
+    expect(await places({ protocol: 'icmpv6', orig: { icmpType: 8 } })).toEqual([]);
+    expect(await places({ protocol: 'icmp', not: { family: 'ipv6' } })).toEqual([0]);
+    expect(await places({ not: { protocol: 'icmp', family: 'ipv4' } })).toEqual([1]);
+  });
+
   test('without an answer, which the kernel refuses, match nothing', async () => {
     make({ protonum: 1, icmpType: 8 }, { protonum: 58, icmpType: 128, ends: V6 });
     for (const icmpType of [3, 5, 11, 255]) {
@@ -272,6 +337,27 @@ describe('zones', () => {
     expect(await places({ zone: [0, 5] })).toEqual([0, 1, 3, 4, 6]);
   });
 
+  test('of a direction are absent from every other flow', async () => {
+    make(...FLOWS);
+    expect(await places({ not: { orig: { zone: 5 } } })).toEqual([0, 1, 2, 4, 5, 6]);
+    expect(await places({ not: { orig: { zone: [0, Infinity] } } })).toEqual([0, 1, 2, 4, 5, 6]);
+    expect(await places({ not: { reply: { zone: 5 } }, zone: 0 })).toEqual([0, 3]);
+    expect(await places({ zone: 5, orig: { zone: 5 } })).toEqual([]);
+    expect(await places({ zone: [5, 6], not: { family: 'ipv6' } })).toEqual([1, 2]);
+  });
+
+  test('of a direction are no reason to delete', async () => {
+    make(...FLOWS);
+    expect(await ct.deleteWhere({ zone: 5 })).toMatchObject({ matched: 2, deleted: 2 });
+    expect(await places()).toEqual([0, 2, 3, 4, 5]);
+    expect(await ct.deleteWhere({ reply: { zone: 5 } })).toMatchObject({ deleted: 1 });
+    expect(await places()).toEqual([0, 2, 3, 5]);
+    expect(await ct.deleteWhere({ zone: 0, not: { orig: { zone: 5 } } })).toMatchObject({
+      deleted: 1,
+    });
+    expect(await places()).toEqual([2, 3, 5]);
+  });
+
   test('tell flows of the same tuple apart', async () => {
     make({ sport: 9 }, { sport: 9, zone: 1 }, { sport: 9, zone: 2 });
     const zones = (await list({ zone: 2, orig: { sport: 9 } })).map(({ zone }) => zone);
@@ -308,6 +394,27 @@ describe('marks', () => {
     expect(await places({ and: [low, high] })).toEqual([3, 5]);
     expect(await places({ and: [low, { not: high }] })).toEqual([1]);
     expect(await places({ mark: 1, and: [{ mark: 0 }] })).toEqual([]);
+  });
+
+  test('match under a mask and "not"', async () => {
+    expect(await places({ not: { mark: { value: 0x10, mask: 0xf0 } } })).toEqual([0, 1, 4, 5, 6]);
+    expect(await places({ not: { mark: { value: 0, mask: 0 } } })).toEqual([]);
+    const high: Filter = { mark: { value: 0x8000_0000, mask: 0x8000_0000 } };
+    expect(await places({ not: high })).toEqual([0, 1, 2, 3, 6]);
+    expect(await places({ ...high, not: { mark: 0xffff_ffff } })).toEqual([4]);
+    expect(await places({ mark: 0, not: { mark: { value: 0, mask: 1 } } })).toEqual([]);
+  });
+
+  test('without a bit to look at are no filter to delete or update by', async () => {
+    const none: Filter = { mark: { value: 0, mask: 0 } };
+    const all: Filter[] = [none, { ...none, and: [none, {}] }, { or: [{ mark: 1 }, none] }];
+    for (const filter of all) {
+      await expect(ct.deleteWhere(filter)).rejects.toThrow(/^filter matches every flow/);
+      await expect(ct.updateWhere(filter, { mark: 9 })).rejects.toThrow(/^filter matches every/);
+    }
+    expect(await places({ not: { mark: 9 } })).toHaveLength(7);
+    expect(await ct.deleteWhere({ ...none, mark: 1 })).toMatchObject({ deleted: 1 });
+    expect(await ct.deleteWhere({ ...none, not: none })).toMatchObject({ deleted: 0 });
   });
 
   // The kernel flips the bits of the mark that such a value has.
@@ -519,6 +626,22 @@ describe('events, whose filters the kernel runs on the socket', () => {
     expect(await tellPlaces(filter, ...given)).toEqual([]);
     const rest = { ...filter, and: [] };
     expect(await tellPlaces(rest, ...given)).toEqual([1]);
+  });
+
+  test('that a socket has no memory for are matched all the same', async () => {
+    const odd = Array.from({ length: 256 }, (_, index) => 2 * index + 1);
+    const before = namespace.sysctl('net.core.optmem_max');
+    namespace.sysctl('net.core.optmem_max', 1000);
+    const events = await ct.events({ protocol: 'tcp', orig: { dport: odd } }, { types: ['new'] });
+    namespace.sysctl('net.core.optmem_max', before);
+    try {
+      make(...[1, 2, 3, 513].map((dport): Given => ({ protonum: 6, dport })));
+      // All of them come, so that the kernel has left out none.
+      await waitFor('four events', () => events.statistics().received === 4);
+      expect(events.statistics()).toMatchObject({ filtered: 2, queued: 2 });
+    } finally {
+      events.close();
+    }
   });
 
   test('of one family leave out the other', async () => {

@@ -99,7 +99,7 @@ function mixed(random: Random, count: number): NewFlow[] {
     const reasons: (() => NewFlow)[] = [
       // A tuple that an earlier entry has, or a later one wants.
       () => numbered(below(random, count), { status: pick(random, [[], ['ASSURED']]) }),
-      () => numbered(index, { helper: 'no-such-helper' }),
+      () => numbered(index, { helper: index % 50 === 0 ? 'no-such-helper' : 'ftp' }),
       () => numbered(index, { state: '200' }),
       // Made and taken away again, so that nobody else is to want its tuple meanwhile.
       () => numbered(index, { labels: [1], zone: 60_000 }),
@@ -141,7 +141,7 @@ describe('fifty thousand entries, some of which the kernel refuses', () => {
     }
     // Without several reasons, thousands of times, nothing is shown.
     const reasons = Object.values(counts).filter((count) => count > 500);
-    expect({ seed, reasons: reasons.length >= 5 }).toEqual({ seed, reasons: true });
+    expect({ seed, reasons: reasons.length >= 4 }).toEqual({ seed, reasons: true });
     expect(await tableOf(ct)).toEqual(await tableOf(other));
     expect(countByCli(namespace)).toBe(await ct.count());
   });
@@ -185,7 +185,7 @@ describe('fifty thousand entries, some of which the kernel refuses', () => {
   });
 
   test('all of them refused', async () => {
-    const entries = range(3000, (index) => numbered(index, { helper: 'no-such-helper' }));
+    const entries = range(3000, (index) => numbered(index, { state: '200' }));
     const { done, failed } = await ct.createMany(entries);
     expect(done).toBe(0);
     expect(failed.map(({ index }) => index)).toEqual(entries.map((_, index) => index));

@@ -1,5 +1,3 @@
-import { spawn, spawnSync, type ChildProcessWithoutNullStreams } from 'node:child_process';
-import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -7,7 +5,6 @@ import { Control } from '../../lib/control';
 import type { Outcome } from '../../lib/errors';
 import { Conntrack, ConntrackError, type SysctlName } from '../../lib/index';
 import type { Answer, NativeControl } from '../../lib/native';
-import { countByCli } from '../support/cli';
 import { TestNamespace } from '../support/netns';
 import { testing } from '../support/testing';
 import { ping } from '../support/traffic';
@@ -272,90 +269,5 @@ describe('nf_conntrack_max', () => {
       ping(namespace, HOME, HOME, 1);
     }).toThrow('EPERM');
     expect(await ct.sysctl.get('nf_conntrack_count')).toBe(max);
-  });
-});
-
-const IN_FIRST_PROCESS = ['nsenter', '-t', '1', '-n'];
-
-/** Whether nf_conntrack_max may be set there, and nothing of the machine's own would suffer from it. */
-function isFree(enter: readonly string[]): boolean {
-  const free = `test -w ${MAX} && test "$(cat ${DIRECTORY}/nf_conntrack_count)" = 0`;
-  const [command, ...args] = [...enter, 'sh', '-c', free];
-  return spawnSync(command, args).status === 0;
-}
-
-interface Initial {
-  netns?: number;
-  enter: readonly string[];
-}
-
-/** Our own namespace, or that of the first process. */
-function initialNamespace(): Initial | undefined {
-  if (isFree([])) return { enter: [] };
-  return isFree(IN_FIRST_PROCESS) ? { netns: 1, enter: IN_FIRST_PROCESS } : undefined;
-}
-
-/** Sets nf_conntrack_max back when its input ends, be it that this process is killed. */
-class Guard {
-  readonly #child: ChildProcessWithoutNullStreams;
-
-  constructor(enter: readonly string[], value: number) {
-    const restore = 'read line; echo "$1" > "$2"';
-    const [command, ...args] = [...enter, 'sh', '-c', restore, 'sh', String(value), MAX];
-    // A terminal's signals go to the group.
-    this.#child = spawn(command, args, { detached: true });
-  }
-
-  async restore(): Promise<void> {
-    const ended = once(this.#child, 'close');
-    this.#child.stdin.end();
-    await ended;
-  }
-}
-
-describe('in the initial namespace', () => {
-  const initial = initialNamespace();
-
-  // Every namespace of the machine has the limit meanwhile: what can be done outside is done outside.
-  async function withFive(home: Conntrack, enter: readonly string[], body: () => Promise<void>) {
-    const before = await home.sysctl.get('nf_conntrack_max');
-    const guard = new Guard(enter, before);
-    try {
-      await home.sysctl.set('nf_conntrack_max', 5);
-      await body();
-    } finally {
-      await home.sysctl.set('nf_conntrack_max', before).finally(() => guard.restore());
-    }
-    expect(await home.sysctl.get('nf_conntrack_max')).toBe(before);
-  }
-
-  function tryPing(namespace: TestNamespace, id: number): string {
-    try {
-      ping(namespace, HOME, HOME, id);
-      return 'sent';
-    } catch (error) {
-      return (error as { code: string }).code;
-    }
-  }
-
-  (initial === undefined ? test.skip : test)('nf_conntrack_max keeps the table at 5', async () => {
-    const { netns, enter } = initial!;
-    const namespace = tracked();
-    const ct = await open(namespace);
-    const home = await Conntrack.open(netns === undefined ? {} : { netns });
-    opened.push(home);
-    const outcomes: string[] = [];
-    const counts: number[] = [];
-    await withFive(home, enter, async () => {
-      for (let id = 1; id <= 5; id += 1) outcomes.push(tryPing(namespace, id));
-      counts.push(await ct.count());
-      for (let id = 6; id <= 10; id += 1) outcomes.push(tryPing(namespace, id));
-      counts.push(await ct.count());
-    });
-    expect(counts).toEqual([5, 5]);
-    expect(outcomes).toEqual([...Array(5).fill('sent'), ...Array(5).fill('EPERM')]);
-    expect(countByCli(namespace)).toBe(5);
-    expect(tryPing(namespace, 11)).toBe('sent');
-    expect(await ct.count()).toBe(6);
   });
 });

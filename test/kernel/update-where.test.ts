@@ -219,6 +219,22 @@ describe('what the kernel refuses', () => {
     expect(errors.length).toBeLessThan(100);
   });
 
+  test.each<[string, FlowChanges, string]>([
+    ['the state of TCP, of flows of UDP', { tcp: { state: 'CLOSE' } }, 'EOPNOTSUPP'],
+    ['a bit that only the kernel sets', { status: { set: ['SRC_NAT'] } }, 'EBUSY'],
+    ['a bit that nothing clears', { status: { clear: ['FIXED_TIMEOUT'] } }, 'EBUSY'],
+  ])('or would pass over without a word: %s', async (_, changes, code) => {
+    await ct.create({
+      ...tcp(1, { protocol: 'udp', state: undefined }),
+      status: ['FIXED_TIMEOUT'],
+    });
+    const before = await settledTable();
+    const { errors, ...counts } = await ct.updateWhere({ mark: 0x55 }, changes);
+    expect(counts).toMatchObject({ matched: 1, updated: 0, failed: 1 });
+    expect(errors).toMatchObject([{ code }]);
+    expect(await settledTable()).toEqual(before);
+  });
+
   test('clearing ASSURED', async () => {
     await ct.create(tcp(1, { status: ['ASSURED'] }));
     const result = await ct.updateWhere({ protocol: 'tcp' }, { status: { clear: ['ASSURED'] } });

@@ -65,12 +65,25 @@ function listOf(items: readonly (number | Range)[]): readonly (number | Range)[]
   return looksLikeRange ? items.map((item): Range => [item, item]) : items;
 }
 
+/** A list whose items touch, overlap or leave one out, in no order. */
+function neighbours(one: fc.Arbitrary<number>, max: number): fc.Arbitrary<Numbers> {
+  return fc
+    .tuple(one, fc.array(fc.tuple(fc.nat(6), fc.nat(3)), { minLength: 3, maxLength: 6 }))
+    .map(([value, items]) =>
+      items.map(([before, width]): Range => {
+        const from = clipped(value - before, max);
+        return [from, clipped(from + width, max)];
+      }),
+    );
+}
+
 function numbers(seen: readonly (number | undefined)[], max: number): fc.Arbitrary<Numbers> {
   const one = oneSeen(seen, fc.integer({ min: 0, max }));
   const range = ranges(one, max);
   return weighted<Numbers>(
     [4, one],
     [3, range],
+    [1, neighbours(one, max)],
     [2, fc.array(fc.oneof(one, range), { maxLength: 6 }).map(listOf)],
   );
 }

@@ -185,6 +185,19 @@ test.each<[Filter, string[], string[]]>([
   expect(program.length % 8).toBe(0);
 });
 
+test('a subscription asks the kernel for as many conditions as a socket takes', () => {
+  const odd = Array.from({ length: 256 }, (_, index) => 2 * index + 1);
+  const conditions = Array.from({ length: 100 }, () => ({ orig: { dport: odd } }));
+  const { explanation, program } = socketFilter(
+    parseFilter({ and: [...conditions, { protocol: 'tcp' }] }),
+  );
+  const BPF_MAXINSNS = 4096;
+  expect(program.length / 8).toBeLessThanOrEqual(BPF_MAXINSNS);
+  expect(explanation.kernel).toHaveLength(6);
+  expect(explanation.kernel).toContain('protocol tcp');
+  expect(explanation.native).toHaveLength(95);
+});
+
 test('a filter that nothing matches says so', () => {
   for (const filter of [{ or: [] }, { not: {} }, { protocol: [] }, { mark: 1, or: [] }]) {
     expect(explain(filter).native).toEqual(['nothing']);
