@@ -1,4 +1,4 @@
-import type { FlowBatch } from './batch';
+import { type FlowBatch, recordsOf } from './batch';
 import type { ConntrackEvent, EventBatch, EventType, FlowEvent } from './event';
 import { bytesOfExpectation, Expectation } from './expectation';
 import type {
@@ -136,7 +136,7 @@ export function formatBatch(
   kind: FormatKind,
   options?: BatchFormatOptions,
 ): Uint8Array {
-  return native().formatFlows(batch.records.bytes, ...nativeFormat(kind, options, []));
+  return native().formatFlows(recordsOf(batch).bytes, ...nativeFormat(kind, options, []));
 }
 
 /** @internal A line of each event, with its line feed; gaps are lines of JSON only. */
@@ -149,7 +149,7 @@ export function formatEventBatch(
   const { columns } = batch;
   const named = options?.progname !== undefined;
   const portids = named ? columns.portid.filter((_, i) => columns.kind[i] !== Kind.gap) : [];
-  return native().formatFlows(batch.records.bytes, ...nativeFormat(kind, options, portids));
+  return native().formatFlows(recordsOf(batch).bytes, ...nativeFormat(kind, options, portids));
 }
 
 /** @internal The same of events of expectations. */
@@ -158,5 +158,5 @@ export function formatExpectationEventBatch(
   kind: FormatKind,
   options?: BatchFormatOptions,
 ): Uint8Array {
-  return native().formatExpectations(batch.records.bytes, ...nativeFormat(kind, options, []));
+  return native().formatExpectations(recordsOf(batch).bytes, ...nativeFormat(kind, options, []));
 }

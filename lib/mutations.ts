@@ -462,14 +462,27 @@ function gather(
   refused: readonly Refusal[],
 ): void {
   result.done += count - refused.length;
-  for (const { index, outcome } of refused) {
-    const at = first + index;
-    if (change === 'delete' && outcome[0] === ENOENT) {
-      result.gone += 1;
-      result.missing.push(at);
-      continue;
+  withoutStacks(() => {
+    for (const { index, outcome } of refused) {
+      const at = first + index;
+      if (change === 'delete' && outcome[0] === ENOENT) {
+        result.gone += 1;
+        result.missing.push(at);
+        continue;
+      }
+      result.failed.push({ index: at, error: changeError(change, outcome, ` (${name}[${at}])`) });
     }
-    result.failed.push({ index: at, error: changeError(change, outcome, ` (${name}[${at}])`) });
+  });
+}
+
+/** The stacks of many errors would all say the same, and take longer than everything else about them. */
+function withoutStacks(make: () => void): void {
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  try {
+    make();
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
   }
 }
 

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 
 import { format, type Flow } from '../../lib';
-import { FlowBatch } from '../../lib/batch';
+import { FlowBatch, recordsOf } from '../../lib/batch';
 import { EventBatch } from '../../lib/event';
 import { expectationAt } from '../../lib/expectation';
 import { ExpectationEventBatch } from '../../lib/expectation-event';
@@ -197,9 +197,10 @@ describe('gaps', () => {
     times: readonly bigint[],
   ): EventBatch {
     const batch = eventBatch(message(payload(Family.ipv4)), Kind.gap, 0, 0n);
-    const { bytes } = batch.records;
+    const records = recordsOf(batch);
+    const { bytes } = records;
     const view = new DataView(bytes.buffer, bytes.byteOffset);
-    const start = batch.records.at(0);
+    const start = records.at(0);
     view.setUint8(start + GapOffset.reasons, reasons);
     const places = [GapOffset.kernelDrops, GapOffset.queueDrops, GapOffset.malformed];
     for (const [index, place] of [...places, GapOffset.since, GapOffset.until].entries()) {
