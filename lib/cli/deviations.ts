@@ -55,6 +55,12 @@ export const DEVIATIONS: readonly Deviation[] = [
     ours: 'all of them',
   },
   {
+    id: 'label-delete',
+    example: '-U --label-del x, x being bit 127',
+    original: 'deletes every label (seen in 1.4.7)',
+    ours: 'deletes that label',
+  },
+  {
     id: 'sloppy-number',
     example: '-D -p tcp --dport http, -U -p tcp --sport 65546 -t x',
     original: 'takes words for 0 and cuts off what is too large',

@@ -24,16 +24,15 @@ function changedStatus(flow: Flow, { status }: Invocation): { set: number } | un
   return (flow.status & set) >>> 0 === set ? undefined : { set };
 }
 
-function changedLabels(flow: Flow, invocation: Invocation): FlowChanges['labels'] {
-  const { addLabels, deleteLabels, given } = invocation;
-  const own = new Set(flow.labels ?? []);
-  const set = addLabels.filter((label) => !own.has(label));
-  if (set.length > 0) return { set };
-  if (!given.has('label-del')) return undefined;
-  const doomed =
-    deleteLabels.length > 0 ? deleteLabels : Array.from({ length: LABELS }, (_, bit) => bit);
-  const clear = doomed.filter((label) => own.has(label));
-  return clear.length > 0 ? { clear } : undefined;
+/** As the original, takes labels for a change even if the flow has those to add, or has only others. */
+function changedLabels(
+  flow: Flow,
+  { addLabels, deleteLabels, given }: Invocation,
+): FlowChanges['labels'] {
+  if (addLabels.length > 0) return { set: addLabels };
+  if (!given.has('label-del') || (flow.labels ?? []).length === 0) return undefined;
+  const all = Array.from({ length: LABELS }, (_, bit) => bit);
+  return { clear: deleteLabels.length > 0 ? deleteLabels : all };
 }
 
 type Info = Pick<FlowChanges, 'tcp' | 'sctp' | 'dccp'>;
