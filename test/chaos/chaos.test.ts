@@ -16,8 +16,8 @@ const SECONDS =
   NFCONNTRACK_CHAOS_SECONDS === undefined ? undefined : Number(NFCONNTRACK_CHAOS_SECONDS);
 const FIRST_SEED =
   NFCONNTRACK_CHAOS_SEED === undefined ? anySeed() : Number(NFCONNTRACK_CHAOS_SEED);
-const QUICK: Extent = { actions: 10, burst: 100 };
-const LONG: Extent = { actions: 120, burst: 3000 };
+const QUICK: Extent = { actions: 10, burst: 100, mirrors: 1 };
+const LONG: Extent = { actions: 120, burst: 3000, mirrors: 2 };
 const SEEDS = 100;
 
 let place: Place;

@@ -48,6 +48,7 @@ export interface Extent {
   readonly actions: number;
   /** Flows in one burst, at the most. */
   readonly burst: number;
+  readonly mirrors: number;
 }
 
 const BUFFERS = [4096, 8192, 32_768, 212_992, undefined] as const;
@@ -246,13 +247,14 @@ function addFigures(
 export async function chaos(
   seed: number,
   { namespace, ct }: Place,
-  { actions, burst }: Extent,
+  { actions, burst, mirrors }: Extent,
   figures: Figures,
 ): Promise<string[]> {
   const random = randomOf(seed);
   namespace.run(testing.flush);
   using witness = new Witness(namespace);
-  const followers = [await follow(ct, random), await follow(ct, random)];
+  const followers: Follower[] = [];
+  while (followers.length < mirrors) followers.push(await follow(ct, random));
   const listeners = [await listen(ct, random, below(random, 2) === 0)];
   if (witness.count() > 0) throw new Error('events before the beginning');
   const world: World = { namespace, ct, random, burst, figures: { operations: 0 } };
