@@ -25,7 +25,11 @@
         "<!@(pkg-config --cflags libmnl)"
       ],
       "libraries": ["<!@(pkg-config --libs libmnl)"],
-      "ldflags": ["-Wl,-z,relro,-z,now", "-Wl,--exclude-libs,ALL"],
+      "ldflags": [
+        "-Wl,-z,relro,-z,now,-z,noexecstack",
+        "-Wl,--exclude-libs,ALL",
+        "-Wl,--version-script=<(module_root_dir)/native/binding/exports.map"
+      ],
       "conditions": [
         [
           "sanitize!=''",
