@@ -18,8 +18,8 @@ export const NOBODY = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-gro
 export function noOrdinaryUser(): string | undefined {
   if (!isRealRoot) return 'there is no other user in this user namespace';
   // They may be kept from the clone itself.
-  const [command = '', ...args] = [...NOBODY, 'test', '-r', join(ROOT, 'dist/index.js')];
-  return spawnSync(command, args).status === 0 ? undefined : `others cannot read ${ROOT}`;
+  const args = [...NOBODY.slice(1), 'test', '-r', join(ROOT, 'dist/index.js')];
+  return spawnSync('setpriv', args).status === 0 ? undefined : `others cannot read ${ROOT}`;
 }
 
 /** The options of setpriv(1) that leave a program these capabilities, "net_admin", and no other. */

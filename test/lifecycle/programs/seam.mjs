@@ -252,7 +252,7 @@ class Life {
     try {
       return what();
     } catch (error) {
-      if (!(error instanceof Error)) throw new TypeError(`threw ${String(error)}`);
+      if (!(error instanceof Error)) throw new TypeError('threw no Error', { cause: error });
       figures.thrown += 1;
       return undefined;
     }
