@@ -14,6 +14,9 @@ function checkIndex(index: number, length: number): void {
   }
 }
 
+/** @internal What a batch is made of. */
+export let recordsOf: (batch: Batch<unknown>) => Records;
+
 /**
  * A run of items, about a thousand at the most: the unit in which flows and events come, and the cheapest
  * way to read them. It holds its own memory and stays valid.
@@ -22,6 +25,10 @@ export abstract class Batch<Item> implements Iterable<Item> {
   readonly length: number;
   /** @internal */
   protected readonly records: Records;
+
+  static {
+    recordsOf = (batch) => batch.records;
+  }
 
   /** @internal */
   constructor(records: Records) {

@@ -96,6 +96,9 @@ export interface ExpectationData {
   nat?: { dir: NatDirection; tuple: TupleData };
 }
 
+/** @internal The record of an expectation and, behind it, its tail. */
+export let bytesOfExpectation: (expectation: Expectation) => string;
+
 /**
  * A flow that the kernel expects because of another one, its master (`struct nf_conntrack_expect` over
  * ctnetlink): the data connection of FTP, the media of a call. It never changes and stays valid for ever;
@@ -103,6 +106,10 @@ export interface ExpectationData {
  */
 export class Expectation {
   readonly #record: string;
+
+  static {
+    bytesOfExpectation = (expectation) => expectation.#record;
+  }
 
   /** @internal `record` is an ExpectationRecord's bytes and, behind them, its tail. */
   constructor(record: string) {

@@ -12,7 +12,7 @@ import {
   type Place,
   type WideField,
 } from './filter';
-import { mustBe, oneOf, plainObject, string } from './options';
+import { mustBe, oneOf, plainObject, string, unknownMember } from './options';
 import { protocolNumber } from './protocol';
 import { stateCodes } from './state';
 import { Status, statusBit } from './status';
@@ -41,9 +41,7 @@ function membersOf(
     .map(String)
     .map((key) => {
       if (!known.has(key)) {
-        throw new TypeError(
-          `${name}.${key} is not known; known are ${[...known.keys()].join(', ')}`,
-        );
+        throw unknownMember(name, key, known.keys());
       }
       if (!Object.prototype.propertyIsEnumerable.call(given, key)) {
         throw new TypeError(`${name}.${key} is not enumerable`);

@@ -119,6 +119,9 @@ const REPLY_COUNTERS = {
   hasBytes: FlowHas.replyBytes,
 };
 
+/** @internal The record of a flow and, behind it, its tail. */
+export let bytesOfFlow: (flow: Flow) => string;
+
 /**
  * A flow as one message of the kernel told it (`struct nf_conn` over ctnetlink). It never changes, stays
  * valid for ever and holds about 300 bytes. Members are decoded when they are read; what the message did
@@ -126,6 +129,10 @@ const REPLY_COUNTERS = {
  */
 export class Flow {
   readonly #record: string;
+
+  static {
+    bytesOfFlow = (flow) => flow.#record;
+  }
 
   /** @internal `record` is a FlowRecord's bytes and, behind them, its tail. */
   constructor(record: string) {
@@ -310,6 +317,20 @@ export class Flow {
     const stop = this.#time(FlowOffset.timestampStop, FlowHas.timestampStop);
     if (start === undefined && stop === undefined) return undefined;
     return present<Timestamps>({ start, stop });
+  }
+
+  /**
+   * When this was read from the kernel, in ms since the epoch; `timeout` counts from then. Of events and of a
+   * mirror's flows.
+   */
+  get knownSince(): number | undefined {
+    return this.#time(FlowOffset.time, FlowHas.time);
+  }
+
+  /** When its counters were, of a flow of a mirror: only dumps and DESTROY events tell them. */
+  get countersKnownSince(): number | undefined {
+    const entry = this.#tail(TailType.countersTime);
+    return entry && milliseconds(tailU64(this.#record, entry));
   }
 
   get tcp(): TcpInfo | undefined {

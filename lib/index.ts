@@ -57,6 +57,7 @@ export {
   type TcpInfo,
   type Timestamps,
 } from './flow';
+export { format, type FormatItem, type FormatOptions, XML_FRAME } from './format';
 export type {
   Addresses,
   DirectionFilter,
@@ -81,10 +82,21 @@ export type {
 } from './mutations';
 export { Flows, type FlowsOptions, type Table } from './flows';
 export type { FlowKey, TupleKey } from './key';
+export { Mirror, type MirrorOptions, type MirrorStatistics } from './mirror';
+export {
+  ChangeBatch,
+  type ChangesOptions,
+  type ChangesStatistics,
+  type ChangeType,
+  type MirrorChange,
+  MirrorChanges,
+} from './mirror-changes';
+export { MirrorFlows } from './mirror-flows';
 export type { NewExpectation } from './new-expectation';
 export { LabelMap } from './labels';
 export type { Explanation, KernelFacts } from './plan';
 export { probe } from './probe';
+export { programOf } from './program';
 export type { DccpState, SctpState, State, TcpState } from './state';
 export type { CpuStats, ExpectationStats, Limits } from './stats';
 export { Status, type StatusFlag } from './status';

@@ -29,6 +29,8 @@ export interface ManyResult {
   done: number;
   /** Of deleteMany(): flows that were not there. */
   gone: number;
+  /** Their places. */
+  missing: number[];
   /** The entries that failed, by their place; the others are not touched by it. */
   failed: { index: number; error: ConntrackError }[];
 }
@@ -102,7 +104,7 @@ type Change = keyof typeof Change;
 /** native/core/sweep.h, SweepAction. */
 const Action = { count: 0, delete: 1, update: 2 } as const;
 
-const SLICE = 1024;
+const SLICE = 256;
 const PROGRESS_MS = 100;
 const ENOENT = 2;
 const EBUSY = 16;
@@ -372,7 +374,7 @@ export class Mutations {
     const progress = optionalFunction('options.progress', known.progress);
     const list = listOf(name, entries);
     const slices = await writeSlices(name, list, write, signal);
-    const result: ManyResult = { done: 0, gone: 0, failed: [] };
+    const result: ManyResult = { done: 0, gone: 0, missing: [], failed: [] };
     for (const [number, slice] of slices.entries()) {
       signal?.throwIfAborted();
       const first = number * SLICE;
@@ -459,13 +461,28 @@ function gather(
   count: number,
   refused: readonly Refusal[],
 ): void {
-  const gone = refused.filter(({ outcome }) => change === 'delete' && outcome[0] === ENOENT).length;
-  result.gone += gone;
   result.done += count - refused.length;
-  for (const { index, outcome } of refused) {
-    if (change === 'delete' && outcome[0] === ENOENT) continue;
-    const at = first + index;
-    result.failed.push({ index: at, error: changeError(change, outcome, ` (${name}[${at}])`) });
+  withoutStacks(() => {
+    for (const { index, outcome } of refused) {
+      const at = first + index;
+      if (change === 'delete' && outcome[0] === ENOENT) {
+        result.gone += 1;
+        result.missing.push(at);
+        continue;
+      }
+      result.failed.push({ index: at, error: changeError(change, outcome, ` (${name}[${at}])`) });
+    }
+  });
+}
+
+/** The stacks of many errors would all say the same, and take longer than everything else about them. */
+function withoutStacks(make: () => void): void {
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  try {
+    make();
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
   }
 }
 

@@ -1,21 +1,22 @@
-// `npm start`: prepares what is missing, then shows the library at work in a private network.
+// `npm start`: prepares what is missing, then shows the library at work in a private network, or with
+// arguments is the command line on this host.
+import { demo } from './demo/run.mjs';
 import { prepare } from './prepare.mjs';
 import { endOnSignals, runAttached } from './setup/child.mjs';
-import { unshareCommand } from './setup/namespace.mjs';
 import { command } from './setup/report.mjs';
 import { inRoot } from './setup/root.mjs';
 
+async function commandLine(args) {
+  // npm starts us in the package; files are named from where npm was started.
+  const cwd = process.env['INIT_CWD'] ?? process.cwd();
+  const program = [inRoot('dist/cli.js'), ...args];
+  return runAttached(process.execPath, program, { cwd, stdin: 'inherit' });
+}
+
 async function main() {
-  if (process.argv.length > 2) {
-    process.stderr.write(
-      'The command line (npm start -- ARGUMENTS) is not part of this version.\n',
-    );
-    process.exit(2);
-  }
+  const args = process.argv.slice(2);
   await prepare();
-  const [unshare, ...namespaces] = unshareCommand(['--net']);
-  const demo = [process.execPath, inRoot('scripts/demo/demo.mjs')];
-  const { code } = await runAttached(unshare, [...namespaces, ...demo]);
+  const { code } = await (args.length > 0 ? commandLine(args) : demo());
   process.exitCode = code;
 }
 

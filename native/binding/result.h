@@ -38,7 +38,7 @@ Napi::Value to_js(Napi::Env env, const RecordBatch<Record>& batch) {
   return Napi::Uint8Array::New(env, size, buffer, 0);
 }
 
-inline Napi::Value to_js(Napi::Env env, const std::vector<u8>& bytes) {
+inline Napi::Value to_js(Napi::Env env, Bytes bytes) {
   Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(env, bytes.size());
   if (buffer.IsEmpty()) return env.Undefined();  // the environment is going away
   if (!bytes.empty()) std::memcpy(buffer.Data(), bytes.data(), bytes.size());

@@ -26,25 +26,11 @@ Record RecordBatchView<Record>::record(std::size_t index) const {
 }
 
 template <typename Record>
-bool RecordBatchView<Record>::find(const Record& record, u8 type, Bytes& payload) const {
+Bytes RecordBatchView<Record>::tail_of(const Record& record) const {
   if (record.tailOffset > tail_.size() || record.tailLength > tail_.size() - record.tailOffset) {
-    return false;
+    return {};
   }
-  u16 head[2];
-  Bytes rest = tail_.subspan(record.tailOffset, record.tailLength);
-  while (rest.size() >= sizeof head) {
-    std::memcpy(head, rest.data(), sizeof head);
-    rest = rest.subspan(sizeof head);
-    const std::size_t size = head[1];
-    if (size > rest.size()) return false;
-    if (head[0] == type) {
-      payload = rest.first(size);
-      return true;
-    }
-    const std::size_t padded = (size + 3) & ~std::size_t{3};
-    rest = padded < rest.size() ? rest.subspan(padded) : Bytes{};
-  }
-  return false;
+  return tail_.subspan(record.tailOffset, record.tailLength);
 }
 
 template class RecordBatchView<FlowRecord>;

@@ -61,10 +61,10 @@ export function run(command, args, { cwd = root, env = {}, onLine } = {}) {
  * Runs a program on this process's own terminal. Its stdin is a pipe that closes when this process
  * ends, however it ends, so that the program can follow it.
  */
-export function runAttached(command, args, { cwd = root, env = {}, timeout } = {}) {
-  const stdio = ['pipe', 'inherit', 'inherit'];
+export function runAttached(command, args, { cwd = root, env = {}, timeout, stdin = 'pipe' } = {}) {
+  const stdio = [stdin, 'inherit', 'inherit'];
   const child = spawn(command, args, { cwd, env: { ...process.env, ...env }, stdio, timeout });
-  child.stdin.on('error', () => undefined);
+  child.stdin?.on('error', () => undefined);
   return outcome(child, { text: '' });
 }
 

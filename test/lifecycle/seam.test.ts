@@ -3,6 +3,7 @@ import { native, type NativeControl } from '../../lib/native';
 import { Program, runProgram } from '../support/child';
 import { TestNamespace } from '../support/netns';
 import { testing } from '../support/testing';
+import { waitFor } from '../support/wait';
 import { FLOW_SIZE } from '../../lib/layout';
 
 const RUNS = 400;
@@ -86,6 +87,27 @@ describe('a reader starts once', () => {
     control.close();
     expect(control.start(namespace.path, false)[0]).toBe(114);
   });
+});
+
+test('a mirror whose buffers were given away finds nothing, and touches nothing', async () => {
+  const control = new (native().Control)();
+  control.start(namespace.path, false);
+  const mirror = new (native().FlowMirror)();
+  const pattern = new Uint8Array(FLOW_SIZE);
+  const rest = [undefined, undefined, new Uint8Array(), 4096, 4096, false, 1000, 0] as const;
+  expect(mirror.start(control, pattern, 0, 0, ...rest)[0]).toBe(0);
+  expect(mirror.start(control, pattern, 0, 0, ...rest)[0]).toBe(114); // EALREADY
+  await waitFor('the mirror', () => mirror.started() !== undefined);
+  for (const given of [0, 1]) {
+    const buffers = [new Uint8Array(FLOW_SIZE), new Uint8Array(1000)] as const;
+    mirror.buffers(...buffers);
+    expect(mirror.find()).toBe(0);
+    const { buffer } = buffers[given]!;
+    structuredClone(buffer, { transfer: [buffer] });
+    expect(mirror.find()).toBe(given === 0 ? -1 : 0);
+  }
+  mirror.close();
+  control.close();
 });
 
 test('a callback may close the Control that others wait for', async () => {

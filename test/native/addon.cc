@@ -7,6 +7,7 @@
 #include "fill.h"
 #include "namespace.h"
 #include "oracle.h"
+#include "oracle_print.h"
 #include "packet.h"
 #include "system_error.h"
 
@@ -37,6 +38,8 @@ Napi::Object define_exports(Napi::Env env, Napi::Object exports) {
   add<unfill>(exports, "unfill");
   add<flush>(exports, "flush");
   add<oracle_peek>(exports, "oraclePeek");
+  add<oracle_print>(exports, "oraclePrint");
+  add<oracle_print_expectation>(exports, "oraclePrintExpectation");
   add<decode_flow_message>(exports, "decode");
   add<decode_expectation_message>(exports, "decodeExpectation");
   exports.Set("NetlinkCapture", Capture::define(env));

@@ -17,6 +17,7 @@
         "options.cc",
         "oracle.cc",
         "oracle_guard.cc",
+        "oracle_print.cc",
         "packet.cc",
         "socket_address.cc",
         "synthetic_flow.cc",

@@ -2,13 +2,12 @@
 
 #include <arpa/inet.h>
 #include <libnetfilter_conntrack/libnetfilter_conntrack.h>
-#include <linux/netfilter/nfnetlink.h>
 
 #include <cerrno>
-#include <memory>
 #include <span>
 
 #include "oracle_guard.h"
+#include "oracle_message.h"
 #include "system_error.h"
 
 namespace nfconntrack::testing {
@@ -101,8 +100,6 @@ constexpr Entry kEntries[] = {
     {ATTR_SYNPROXY_TSOFF, "synproxy_tsoff", Shape::kU32},
 };
 
-using FlowPointer = std::unique_ptr<nf_conntrack, decltype(&nfct_destroy)>;
-
 Napi::Value copy_octets(Napi::Env env, const void* octets, std::size_t size) {
   return Napi::Buffer<std::uint8_t>::Copy(env, static_cast<const std::uint8_t*>(octets), size);
 }
@@ -141,17 +138,6 @@ Napi::Value value_of(Napi::Env env, const nf_conntrack* flow, const Entry& entry
       return Napi::Boolean::New(env, true);
   }
   return env.Undefined();
-}
-
-// The parser reads the header of nfnetlink unasked.
-const nlmsghdr* message_at(const Napi::Value& value) {
-  const auto octets = value.As<Napi::Uint8Array>();
-  const auto* message = reinterpret_cast<const nlmsghdr*>(octets.Data());
-  const bool whole = octets.ByteLength() >= sizeof(nlmsghdr) + sizeof(nfgenmsg) &&
-                     message->nlmsg_len >= sizeof(nlmsghdr) + sizeof(nfgenmsg) &&
-                     message->nlmsg_len <= octets.ByteLength();
-  if (!whole) throw SystemError(EINVAL, "not a whole message");
-  return message;
 }
 
 }  // namespace

@@ -129,11 +129,14 @@ test('a reader that goes away ends it without a complaint', async () => {
   expect(stderr).toBe('');
 });
 
-test('arguments are refused with exit code 2: there is no command line yet', async () => {
-  const refused = await start(process.execPath, script('start.mjs', '-L')).ended;
+test('with arguments it is the command line', async () => {
+  const refused = await start(process.execPath, script('start.mjs', '-L', '-p', 'nosuch')).ended;
   expect(refused.code).toBe(2);
   expect(refused.stdout).toBe('');
-  expect(refused.stderr).toContain('not part of this version');
+  expect(refused.stderr).toContain("(nfconntrack): `nosuch' unsupported protocol");
+  const version = await start(process.execPath, script('start.mjs', '--compat', '-V')).ended;
+  expect(version.stdout).toBe('conntrack v1.4.9 (conntrack-tools)\n');
+  expect(version.code).toBe(0);
 });
 
 test('the demonstration refuses the network it was started in', async () => {

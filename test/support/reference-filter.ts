@@ -38,9 +38,14 @@ function numberHolds(value: number | undefined, spec: Numbers | WideNumbers): bo
   return value !== undefined && intervals(spec).some(([from, to]) => value >= from && value <= to);
 }
 
+/** Lists of thousands of addresses are compared with thousands of flows. */
+const known = new Map<string, string>();
+
 /** Every bit of an address as a character, so that a prefix is a prefix. */
 function bits(address: string): string {
-  return isIPv4(address) ? ipv4Bits(address) : ipv6Bits(address);
+  const found = known.get(address) ?? (isIPv4(address) ? ipv4Bits(address) : ipv6Bits(address));
+  known.set(address, found);
+  return found;
 }
 
 function binary(value: number, width: number): string {

@@ -4,6 +4,7 @@ import { listByCli } from './cli';
 import { attributesOfMessage, Cta, eventKind, FLOW_GROUPS, MessageType } from './ctnetlink';
 import type { TestNamespace } from './netns';
 import { differences, flowOf, tableDifferences } from './oracle';
+import { printDifferences } from './oracle-print';
 import { testing, type NetlinkCapture } from './testing';
 import { waitFor } from './wait';
 
@@ -96,7 +97,7 @@ export class Scenario {
 
   /**
    * Everything in which the library differs from the oracle, on each message captured and on the table as
-   * it is now, and from conntrack(8) on that table; any event that came through the library other than it
+   * it is now, in what it reads and in what it prints, and from conntrack(8) on that table; any event that came through the library other than it
    * was captured; and any flow that a look-up does not find. Throws if nothing was captured, since that
    * would prove nothing.
    */
@@ -105,7 +106,10 @@ export class Scenario {
     if (this.#messages.length === 0) throw new Error('no event was captured');
     const dumped = this.#capture.dump(MessageType.ctGet);
     return [
-      ...[...this.#messages, ...dumped].flatMap((message) => differences(message)),
+      ...[...this.#messages, ...dumped].flatMap((message) => [
+        ...differences(message),
+        ...printDifferences(message),
+      ]),
       ...this.#eventDifferences(),
       ...(await this.#tableDifferences()),
       ...(await this.#lookupDifferences()),

@@ -212,6 +212,24 @@ interface TestingAddon {
 
   /** EBADMSG: the library refuses the message. EINVAL: it is not a whole one. */
   oraclePeek: (message: Uint8Array) => OraclePeek;
+  /**
+   * What libnetfilter_conntrack prints of a message; fails as oraclePeek() does. `messageType`: NFCT_T_*,
+   * `outputType`: NFCT_O_*, `flags`: NFCT_OF_*; `labelMap` is the path of a connlabel.conf.
+   */
+  oraclePrint: (
+    message: Uint8Array,
+    messageType: number,
+    outputType: number,
+    flags: number,
+    labelMap?: string,
+  ) => Buffer;
+  oraclePrintExpectation: (
+    message: Uint8Array,
+    messageType: number,
+    outputType: number,
+    flags: number,
+  ) => Buffer;
+
   /** The core's decoder on a message about a flow; EINVAL: nlmsg_len is beyond the bytes. */
   decode: (message: Uint8Array) => Decoded;
   decodeExpectation: (message: Uint8Array) => Decoded;

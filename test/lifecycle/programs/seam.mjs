@@ -15,7 +15,15 @@ const TURN_MS = 2;
 
 const addon = native();
 const figures = { seed, runs: 0, calls: 0, thrown: 0, answers: 0, wakes: 0 };
-const CLASSES = ['Control', 'FlowDump', 'FlowSweep', 'FlowSubscription', 'ExpectationSubscription'];
+const CLASSES = [
+  'Control',
+  'FlowDump',
+  'FlowSweep',
+  'FlowSubscription',
+  'ExpectationSubscription',
+  'FlowMirror',
+  'MirrorChanges',
+];
 
 process.on('uncaughtException', (error) => {
   if (error.message === PURPOSE) return;
@@ -80,6 +88,8 @@ const path = fc.constantFrom(
 );
 const pattern = [record(FLOW_SIZE), u32, u32];
 
+const subscription = (size) => [control, fc.nat({ max: 255 }), fc.nat(), u32, filter, bytes(size)];
+
 const SIGNATURES = {
   start: {
     Control: [path, fc.boolean()],
@@ -88,8 +98,13 @@ const SIGNATURES = {
       ...[control, ...pattern, program, fc.nat({ max: 2 }), fc.nat({ max: 5 }), fc.boolean()],
       ...[batch(FLOW_SIZE), u32, u32],
     ],
-    FlowSubscription: [control, fc.nat({ max: 255 }), fc.nat(), u32, filter, bytes(16)],
-    ExpectationSubscription: [control, fc.nat({ max: 255 }), fc.nat(), u32, filter, bytes(8)],
+    FlowSubscription: [...subscription(16), fc.nat(), fc.boolean()],
+    ExpectationSubscription: [...subscription(8), fc.nat(), fc.boolean()],
+    FlowMirror: [
+      ...[control, ...pattern, filter, filter, bytes(8), fc.nat(), fc.nat(), fc.boolean()],
+      ...[fc.integer({ min: 1, max: 100 }), fc.nat({ max: 5 })],
+    ],
+    MirrorChanges: [fc.constant({ object: 'FlowMirror' }), u32, fc.nat({ max: 255 }), filter],
   },
   probe: [callback],
   get: [record(FLOW_SIZE), callback],
@@ -108,6 +123,8 @@ const SIGNATURES = {
   flushExpectations: [callback],
   expectationStats: [callback],
   wait: [fc.boolean(), fc.boolean()],
+  buffers: [record(FLOW_SIZE), bytes(400)],
+  list: [fc.nat({ max: 5000 }), filter],
 };
 
 const detached = () => {
@@ -186,6 +203,25 @@ function startOf(type) {
   return fc.record({ type: fc.constant(type), method: fc.constant('start'), receiver, args });
 }
 
+/** The functions that format what a record or a batch says. */
+const text = (size) => record(size).map((octets) => Buffer.from(octets).toString('latin1'));
+const style = [
+  ...[fc.nat({ max: 3 }), fc.nat({ max: 15 }), fc.nat({ max: 255 })],
+  fc.oneof(fc.constant(undefined), fc.nat(), fc.double()),
+  fc.constantFrom(undefined, '', 'a\nb'),
+  fc.constantFrom([], [1, 'x'], [-1], ['y', 2], [1, 'x', 2]),
+];
+const one = (size) => [text(size), fc.nat({ max: 7 }), u32, fc.double(), ...style];
+const FORMATTERS = {
+  formatFlow: one(FLOW_SIZE),
+  formatFlows: [batch(FLOW_SIZE), ...style],
+  formatExpectation: one(EXPECTATION_SIZE),
+  formatExpectations: [batch(EXPECTATION_SIZE), ...style],
+};
+const format = fc
+  .constantFrom(...Object.keys(FORMATTERS))
+  .chain((name) => argumentsOf(FORMATTERS[name]).map((args) => ({ method: 'format', name, args })));
+
 const pause = fc.constant({ method: 'pause' });
 const renew = fc.constantFrom(...CLASSES).map((type) => ({ method: 'renew', type }));
 const construct = fc
@@ -196,6 +232,7 @@ const step = fc.oneof(
   ...CLASSES.slice(1).map((type) => ({ weight: 2, arbitrary: startOf(type) })),
   { weight: 4, arbitrary: fc.constant({ method: 'reopen' }) },
   { weight: 3, arbitrary: pause },
+  { weight: 6, arbitrary: format },
   { weight: 2, arbitrary: renew },
   { weight: 1, arbitrary: construct },
 );
@@ -218,6 +255,7 @@ class Life {
     if (call.method === 'renew') return this.renew(call.type);
     if (call.method === 'reopen') return this.reopen();
     if (call.method === 'construct') return this.construct(call);
+    if (call.method === 'format') return this.format(call);
     this.attempt(() => {
       const receiver = this.value(call.receiver);
       const args = call.args.map((arg) => this.value(arg));
@@ -240,6 +278,10 @@ class Life {
     };
     this.objects[type] = object;
     this.made.push(object);
+  }
+
+  format({ name, args }) {
+    this.attempt(() => addon[name](...args.map((arg) => this.value(arg))));
   }
 
   construct({ type, args }) {
