@@ -10,5 +10,6 @@ export default {
   cacheDirectory: '<rootDir>/node_modules/.cache/jest',
   reporters: ['default', '<rootDir>/scripts/setup/count-reporter.mjs'],
   maxWorkers: 2,
-  testTimeout: 60_000,
+  // Enough for a machine that has a lot else to do.
+  testTimeout: 240_000,
 };

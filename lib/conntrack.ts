@@ -7,6 +7,7 @@ import type { Flow } from './flow';
 import { flowAt } from './batch';
 import { Flows, type FlowsOptions } from './flows';
 import { encodeKey, type FlowKey } from './key';
+import { Mirror, type MirrorOptions } from './mirror';
 import type { NewFlow } from './new-flow';
 import {
   type DeleteWhereOptions,
@@ -70,6 +71,14 @@ export class Conntrack {
    */
   async events(filter?: Filter, given?: EventsOptions): Promise<Events> {
     return Events.subscribe(this.#control, filter, given);
+  }
+
+  /**
+   * Follows the table, of the flows that `filter` matches, or of all: a copy in native memory that is kept up
+   * to date by events. The whole of it is there when this resolves. See Mirror.
+   */
+  async mirror(filter?: Filter, given?: MirrorOptions): Promise<Mirror> {
+    return Mirror.start(this.#control, filter, given);
   }
 
   /**
@@ -167,6 +176,19 @@ export class Conntrack {
       this.#control.native.cpuStats(answer);
     });
     return cpuStats(bytes);
+  }
+
+  /**
+   * The netlink port that requests of this object come from: the `portid` of events they cause, but for
+   * `deleteWhere()` and `updateWhere()`, which have ports of their own; see `isOwn()`.
+   */
+  get portid(): number {
+    return this.#control.portid;
+  }
+
+  /** Whether an event was caused by a request of this object. */
+  isOwn(event: { readonly portid?: number | undefined }): boolean {
+    return event.portid !== undefined && this.#control.isOwn(event.portid);
   }
 
   /**

@@ -4,6 +4,7 @@ import {
   type Answer,
   native,
   type NativeControl,
+  type NativeMirror,
   type NativeReader,
   type NativeSubscription,
   type NativeSweep,
@@ -16,6 +17,8 @@ export interface SubscribeRequest {
   readonly groups: number;
   /** Bytes. */
   readonly receiveBuffer: number;
+  readonly maxReceiveBuffer: number;
+  readonly reliable: boolean;
   /** Events. */
   readonly queue: number;
   readonly filter: Uint32Array | undefined;
@@ -55,6 +58,27 @@ export interface Subscribed {
   readonly native: NativeSubscription;
 }
 
+export interface MirrorRequest {
+  /** As NativeMirror.start() has them. */
+  readonly kernel: KernelPart;
+  readonly scope: Uint32Array | undefined;
+  readonly filter: Uint32Array | undefined;
+  readonly socketFilter: Uint8Array;
+  readonly receiveBuffer: number;
+  readonly maxReceiveBuffer: number;
+  readonly reliable: boolean;
+  readonly maxFlows: number;
+  readonly resyncInterval: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** A mirror whose first dump is in it. */
+export interface Mirrored {
+  readonly reader: BatchReader;
+  readonly native: NativeMirror;
+  readonly context: FailureContext;
+}
+
 type Question = (answer: Answer) => void;
 type Hints = FailureContext['hints'];
 
@@ -67,6 +91,9 @@ export class Control {
   // Weakly, so that a loop that is given up half-way can be collected, and its thread with it.
   readonly #dumps = new Set<WeakRef<BatchReader>>();
   readonly #subscriptions = new Set<WeakRef<BatchReader>>();
+  // Ports that changes came from: a sweep's is known only once it has begun.
+  readonly #portids = new Set<number>();
+  readonly #sweeps = new Set<NativeSweep>();
   #closing: Promise<void> | undefined;
 
   private constructor(control: NativeControl, netns: string | undefined) {
@@ -106,6 +133,22 @@ export class Control {
   get native(): NativeControl {
     if (this.#closing !== undefined) throw closedError('Conntrack');
     return this.#native;
+  }
+
+  /** The port that requests come from. */
+  get portid(): number {
+    return this.native.portid();
+  }
+
+  /** Whether a request of ours came from this port. */
+  isOwn(portid: number): boolean {
+    for (const sweep of this.#sweeps) {
+      const own = sweep.portid();
+      if (own === 0) continue;
+      this.#portids.add(own);
+      this.#sweeps.delete(sweep);
+    }
+    return this.#portids.has(portid) || this.#native.portid() === portid;
   }
 
   /** Asks on the namespace's thread; rejects with what `attempt` failed of. `hints` are as FailureContext has them. */
@@ -162,6 +205,7 @@ export class Control {
       status.clear,
     );
     check(outcome, context);
+    this.#sweeps.add(sweep);
     return { reader: this.#read(this.#dumps, sweep, context, request.signal), native: sweep };
   }
 
@@ -173,17 +217,52 @@ export class Control {
       request.of === 'flows' ? new FlowSubscription() : new ExpectationSubscription();
     const context = this.#context('follow the events');
     const { groups, receiveBuffer, queue, filter, socketFilter } = request;
-    check(
-      subscription.start(this.native, groups, receiveBuffer, queue, filter, socketFilter),
-      context,
+    const { maxReceiveBuffer, reliable } = request;
+    const begun = subscription.start(
+      this.native,
+      groups,
+      receiveBuffer,
+      queue,
+      filter,
+      socketFilter,
+      maxReceiveBuffer,
+      reliable,
     );
+    check(begun, context);
     const reader = this.#read(this.#subscriptions, subscription, context, request.signal);
-    const outcome = await this.#started(subscription, reader);
-    // Ended by its signal meanwhile: this throws the reason.
-    if (reader.ended) await reader.next();
-    if (outcome[0] === 0) return { reader, native: subscription };
-    reader.close();
-    throw errorOf(outcome, context);
+    await this.#whenStarted(subscription, reader, context);
+    return { reader, native: subscription };
+  }
+
+  /** Resolves when the first dump is in the mirror. */
+  async mirror(request: MirrorRequest): Promise<Mirrored> {
+    request.signal?.throwIfAborted();
+    const mirror = new (native().FlowMirror)();
+    const context: FailureContext = {
+      ...this.#context('mirror the flows'),
+      hints: {
+        ENOSPC: `there are more flows than options.maxFlows (${request.maxFlows}): allow more, or narrow the filter`,
+      },
+    };
+    const { pattern, markMask, statusMask } = request.kernel;
+    const begun = mirror.start(
+      this.native,
+      pattern,
+      markMask,
+      statusMask,
+      request.scope,
+      request.filter,
+      request.socketFilter,
+      request.receiveBuffer,
+      request.maxReceiveBuffer,
+      request.reliable,
+      request.maxFlows,
+      request.resyncInterval,
+    );
+    check(begun, context);
+    const reader = this.#read(this.#subscriptions, mirror, context, request.signal);
+    await this.#whenStarted(mirror, reader, context);
+    return { reader, native: mirror, context };
   }
 
   /** Ends what reads, lets pending requests finish, and joins the thread. */
@@ -202,9 +281,25 @@ export class Control {
     this.#native.close();
   }
 
-  async #started(subscription: NativeSubscription, reader: BatchReader): Promise<Outcome> {
+  async #whenStarted(
+    starting: NativeSubscription | NativeMirror,
+    reader: BatchReader,
+    context: FailureContext,
+  ): Promise<void> {
+    const outcome = await this.#started(starting, reader);
+    // Ended by its signal meanwhile: this throws the reason.
+    if (reader.ended) await reader.next();
+    if (outcome[0] === 0) return;
+    reader.close();
+    throw errorOf(outcome, context);
+  }
+
+  async #started(
+    starting: NativeSubscription | NativeMirror,
+    reader: BatchReader,
+  ): Promise<Outcome> {
     for (;;) {
-      const outcome = subscription.started();
+      const outcome = starting.started();
       if (outcome !== undefined) return outcome;
       await reader.woken();
       // Ended by a signal or by close(): this throws the reason, if there is one.

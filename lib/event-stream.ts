@@ -1,6 +1,7 @@
 import type { Batch } from './batch';
-import type { Subscribed } from './control';
+import type { BatchReader } from './batch-reader';
 import { BatchIterator, ItemIterator, type MakeBatch } from './iterators';
+import type { NativeSubscription } from './native';
 import { integer, mustBe, oneOf, optionalSignal } from './options';
 
 /** How a subscription is to be fed and ended. */
@@ -12,6 +13,11 @@ export interface StreamOptions {
    */
   receiveBuffer?: number;
   /**
+   * How far the receive buffer may grow: it is doubled after each overrun, until then. Default: 256 MiB, or
+   * `receiveBuffer` where that is given.
+   */
+  maxReceiveBuffer?: number;
+  /**
    * Events that may wait for the consumer, about 256 bytes each; default 524,288. Memory is taken as they
    * come.
    */
@@ -20,13 +26,21 @@ export interface StreamOptions {
   signal?: AbortSignal;
 }
 
+/** @internal Where the events come from. */
+export interface EventSource {
+  readonly reader: BatchReader;
+  readonly native: Pick<NativeSubscription, 'statistics'>;
+  /** How many events were put into the stream by comparing, if that is done. */
+  readonly synthetic?: () => number;
+}
+
 /** Counted since the subscription began. */
 export interface EventsStatistics {
   /** Read from the kernel; together with `kernelDrops` all that it sent. */
   received: number;
   /** Received, but not wanted by the filter; what the kernel left out itself is not counted. */
   filtered: number;
-  /** Handed to the consumer. */
+  /** Handed to the consumer; with `resync`, synthetic events too. */
   delivered: number;
   /** Dropped by the kernel, since the receive buffer was full. */
   kernelDrops: number;
@@ -38,29 +52,54 @@ export interface EventsStatistics {
   gaps: number;
   /** Waiting for the consumer now, gap records included. */
   queued: number;
-  /** Bytes of receive buffer granted by the kernel. */
+  /** Bytes of receive buffer granted by the kernel; it may grow, see `maxReceiveBuffer`. */
   receiveBuffer: number;
+  /** Where it was asked for: whether the reliable mode still holds. */
+  reliable?: boolean;
+  /** With `resync`: events put into the stream that the kernel did not announce. */
+  synthetic?: number;
 }
 
 /** @internal */
 export const DEFAULT_RECEIVE_BUFFER = 64 * 2 ** 20;
-const DEFAULT_QUEUE = 2 ** 19;
+/** @internal */
+export const DEFAULT_MAX_RECEIVE_BUFFER = 256 * 2 ** 20;
+/** @internal */
+export const DEFAULT_QUEUE = 2 ** 19;
 /** The kernel's own limits: SOCK_MIN_RCVBUF, and an int. */
 const MIN_RECEIVE_BUFFER = 4096;
 const MAX_INT = 2 ** 31 - 1;
 const MAX_QUEUE = 2 ** 31;
 
 /** @internal Checked, with defaults. */
+export function bufferOptions(given: Pick<StreamOptions, 'receiveBuffer' | 'maxReceiveBuffer'>): {
+  receiveBuffer: number;
+  maxReceiveBuffer: number;
+} {
+  const { receiveBuffer = DEFAULT_RECEIVE_BUFFER } = given;
+  const most = given.receiveBuffer === undefined ? DEFAULT_MAX_RECEIVE_BUFFER : receiveBuffer;
+  const { maxReceiveBuffer = most } = given;
+  integer('options.receiveBuffer', receiveBuffer, MIN_RECEIVE_BUFFER, MAX_INT);
+  integer('options.maxReceiveBuffer', maxReceiveBuffer, receiveBuffer, MAX_INT);
+  return { receiveBuffer, maxReceiveBuffer };
+}
+
+/** @internal Checked. */
+export function queueOption(queue: number = DEFAULT_QUEUE): number {
+  return integer('options.queue', queue, 1, MAX_QUEUE);
+}
+
+/** @internal Checked, with defaults. */
 export function streamOptions(given: StreamOptions): {
   receiveBuffer: number;
+  maxReceiveBuffer: number;
   queue: number;
   signal: AbortSignal | undefined;
 } {
-  const { receiveBuffer = DEFAULT_RECEIVE_BUFFER, queue = DEFAULT_QUEUE, signal } = given;
   return {
-    receiveBuffer: integer('options.receiveBuffer', receiveBuffer, MIN_RECEIVE_BUFFER, MAX_INT),
-    queue: integer('options.queue', queue, 1, MAX_QUEUE),
-    signal: optionalSignal('options.signal', signal),
+    ...bufferOptions(given),
+    queue: queueOption(given.queue),
+    signal: optionalSignal('options.signal', given.signal),
   };
 }
 
@@ -88,14 +127,17 @@ export function groupsOf<Type extends string>(
  * worker it lives in.
  */
 export abstract class EventStream<Event, B extends Batch<Event>> implements AsyncIterable<Event> {
-  readonly #subscribed: Subscribed;
+  readonly #subscribed: EventSource;
   readonly #make: MakeBatch<B>;
   #delivered = 0;
+  // The mode may have been left.
+  readonly #isReliable: boolean;
   #consumed = false;
 
   /** @internal */
-  protected constructor(subscribed: Subscribed, make: MakeBatch<B>) {
+  protected constructor(subscribed: EventSource, make: MakeBatch<B>) {
     this.#subscribed = subscribed;
+    this.#isReliable = subscribed.native.statistics()[8] !== 0;
     this.#make = make;
   }
 
@@ -118,8 +160,9 @@ export abstract class EventStream<Event, B extends Batch<Event>> implements Asyn
   }
 
   statistics(): EventsStatistics {
-    const [received, filtered, kernelDrops, queueDrops, malformed, gaps, queued, receiveBuffer] =
-      this.#subscribed.native.statistics();
+    const counts = this.#subscribed.native.statistics();
+    const [received, filtered, kernelDrops, queueDrops, malformed, gaps, queued] = counts;
+    const [receiveBuffer, reliable] = [counts[7], counts[8] !== 0];
     return {
       received,
       filtered,
@@ -130,6 +173,8 @@ export abstract class EventStream<Event, B extends Batch<Event>> implements Asyn
       gaps,
       queued,
       receiveBuffer,
+      ...(this.#isReliable && { reliable }),
+      ...(this.#subscribed.synthetic && { synthetic: this.#subscribed.synthetic() }),
     };
   }
 

@@ -19,6 +19,11 @@ export interface FlowEvent {
   readonly time: number;
   /** The netlink port whose request caused it; absent for packets and timeouts. */
   readonly portid?: number;
+  /**
+   * True: the kernel's announcement was lost, and this was found by comparing (`resync`); several changes may
+   * then be one, and `time` is when it was found, or last heard of.
+   */
+  readonly synthetic?: true;
 }
 
 /** Why events are missing. */
@@ -78,6 +83,7 @@ function flowEventAt(records: Records, index: number, start: number, kind: numbe
   const timed = (records.u32(start + FlowOffset.presence) & FlowHas.timestampEvent) !== 0;
   const time = records.u64(start + (timed ? FlowOffset.timestampEvent : FlowOffset.time));
   const event = { type: typeOf(kind), flow: flowAt(records, index), time: milliseconds(time) };
+  if (records.u8(start + FlowOffset.synthetic) !== 0) return { ...event, synthetic: true };
   const portid = records.u32(start + FlowOffset.portid);
   return portid === 0 ? event : { ...event, portid };
 }

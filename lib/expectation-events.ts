@@ -28,12 +28,19 @@ export class ExpectationEvents extends EventStream<ExpectationEvent, Expectation
     control: Control,
     given: ExpectationEventsOptions | undefined,
   ): Promise<ExpectationEvents> {
-    const known = options('options', given, ['types', 'receiveBuffer', 'queue', 'signal']);
+    const known = options('options', given, [
+      'types',
+      'receiveBuffer',
+      'maxReceiveBuffer',
+      'queue',
+      'signal',
+    ]);
     const subscribed = await control.subscribe({
       of: 'expectations',
       filter: undefined,
       socketFilter: NO_FILTER,
       groups: groupsOf(known.types, GROUPS),
+      reliable: false,
       ...streamOptions(known),
     });
     return new ExpectationEvents(subscribed);

@@ -319,6 +319,20 @@ export class Flow {
     return present<Timestamps>({ start, stop });
   }
 
+  /**
+   * When this was read from the kernel, in ms since the epoch; `timeout` counts from then. Of events and of a
+   * mirror's flows.
+   */
+  get knownSince(): number | undefined {
+    return this.#time(FlowOffset.time, FlowHas.time);
+  }
+
+  /** When its counters were, of a flow of a mirror: only dumps and DESTROY events tell them. */
+  get countersKnownSince(): number | undefined {
+    const entry = this.#tail(TailType.countersTime);
+    return entry && milliseconds(tailU64(this.#record, entry));
+  }
+
   get tcp(): TcpInfo | undefined {
     if (u8(this.#record, FlowOffset.protoinfo) !== Protoinfo.tcp) return undefined;
     return present<TcpInfo>({

@@ -82,6 +82,16 @@ export type {
 } from './mutations';
 export { Flows, type FlowsOptions, type Table } from './flows';
 export type { FlowKey, TupleKey } from './key';
+export { Mirror, type MirrorOptions, type MirrorStatistics } from './mirror';
+export {
+  ChangeBatch,
+  type ChangesOptions,
+  type ChangesStatistics,
+  type ChangeType,
+  type MirrorChange,
+  MirrorChanges,
+} from './mirror-changes';
+export { MirrorFlows } from './mirror-flows';
 export type { NewExpectation } from './new-expectation';
 export { LabelMap } from './labels';
 export type { Explanation, KernelFacts } from './plan';

@@ -1,6 +1,6 @@
 // Generated from native/core/layout.txt by scripts/generate-layout.mjs. Do not edit.
 
-export const LAYOUT_VERSION = '6ab9fc80709b906d';
+export const LAYOUT_VERSION = '79e51ca9b33e1a5d';
 
 export const Kind = {
   flow: 0,
@@ -41,6 +41,8 @@ export const TailType = {
   natSrc: 12,
   natDst: 13,
   markMask: 14,
+  countersTime: 15,
+  before: 16,
 } as const;
 
 export const FilterOp = {
@@ -162,7 +164,8 @@ export const FlowOffset = {
   replyTcpFlags: 210,
   replyTcpFlagsMask: 211,
   dccpRole: 212,
-  reserved: 213,
+  synthetic: 213,
+  reserved: 214,
   origVtag: 216,
   replyVtag: 220,
 } as const;

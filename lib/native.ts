@@ -18,6 +18,8 @@ export interface NativeControl {
   start(path: string, fresh: boolean): Outcome;
   /** Answers when all that was asked before is answered. */
   probe(answer: Answer): void;
+  /** The netlink port that requests come from, once probe() is answered. */
+  portid(): number;
   /** `key` is a FlowRecord; the answer is a batch of one flow. */
   get(key: Uint8Array, answer: Answer): void;
   /** The answers are runs of {u32 cpu, type, value}. */
@@ -95,6 +97,8 @@ export interface NativeSweep extends NativeReader {
   ): Outcome;
   /** scanned, matched, done, gone, failed; also after close(). */
   progress(): [number, number, number, number, number];
+  /** The netlink port that its changes come from; 0 until they can. */
+  portid(): number;
   /** Why flows failed: the first few. */
   failures(): Outcome[];
 }
@@ -110,11 +114,63 @@ export interface NativeSubscription extends NativeReader {
     filter: Uint32Array | undefined,
     /** An array of struct sock_filter, or nothing. */
     socketFilter: Uint8Array,
+    maxReceiveBuffer: number,
+    reliable: boolean,
   ): Outcome;
   /** Whether the kernel delivers events, or why it does not; undefined until that is known. */
   started(): Outcome | undefined;
-  /** received, filtered, kernelDrops, queueDrops, malformed, gaps, queued, receiveBuffer */
-  statistics(): [number, number, number, number, number, number, number, number];
+  /** received, filtered, kernelDrops, queueDrops, malformed, gaps, queued, receiveBuffer, reliable */
+  statistics(): [number, number, number, number, number, number, number, number, number];
+}
+
+/** A mirror; as a reader it has no batches, and tells only how it ended. */
+export interface NativeMirror extends NativeReader {
+  /**
+   * `scope` matches what may come to match `filter`, by what of a flow never changes; `pattern` is the
+   * kernel's part of it. `resyncInterval` in ms, 0: none.
+   */
+  start(
+    control: NativeControl,
+    pattern: Uint8Array,
+    markMask: number,
+    statusMask: number,
+    scope: Uint32Array | undefined,
+    filter: Uint32Array | undefined,
+    socketFilter: Uint8Array,
+    receiveBuffer: number,
+    maxReceiveBuffer: number,
+    reliable: boolean,
+    maxFlows: number,
+    resyncInterval: number,
+  ): Outcome;
+  /** Where find() finds a FlowRecord that is a key, and puts one with its tail behind it. */
+  buffers(key: Uint8Array, answer: Uint8Array): void;
+  /** Whether the first dump is in it, or why it never will be; undefined until that is known. */
+  started(): Outcome | undefined;
+  /** -1: it has ended. */
+  size(): number;
+  consistent(): boolean;
+  /** How many bytes the answer has, even if the buffer has less; 0: no such flow; -1: it has ended. */
+  find(): number;
+  /** Flows of the parts from `part` on, and the next part, -1 if there is none. */
+  list(part: number, filter: Uint32Array | undefined): [next: number, batch: Uint8Array];
+  /**
+   * flows, kept, bytes, received, filtered, malformed, kernelDrops, gaps, dumps, failedDumps, synthetic,
+   * asked, lastDump (ns), receiveBuffer, reliable, dumping
+   */
+  statistics(): number[];
+}
+
+export interface NativeMirrorChanges extends NativeReader {
+  /** `eventKinds`: bit n is Kind n; 0: changes instead of events. `filter` is of events. */
+  start(
+    mirror: NativeMirror,
+    queueLimit: number,
+    eventKinds: number,
+    filter: Uint32Array | undefined,
+  ): Outcome;
+  /** received, filtered, synthetic, coalesced, queueDrops, gaps, queued */
+  statistics(): [number, number, number, number, number, number, number];
 }
 
 /**
@@ -153,6 +209,8 @@ export interface Native {
   readonly FlowSweep: new () => NativeSweep;
   readonly FlowSubscription: new () => NativeSubscription;
   readonly ExpectationSubscription: new () => NativeSubscription;
+  readonly FlowMirror: new () => NativeMirror;
+  readonly MirrorChanges: new () => NativeMirrorChanges;
 }
 
 const PACKAGE_ROOT = join(__dirname, '..');

@@ -2,6 +2,7 @@
 #include "control.h"
 #include "event_subscription.h"
 #include "flow_dump.h"
+#include "flow_mirror.h"
 #include "flow_sweep.h"
 #include "formatting.h"
 
@@ -15,6 +16,8 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("FlowSubscription", FlowSubscription::define(env, "FlowSubscription"));
   exports.Set("ExpectationSubscription",
               ExpectationSubscription::define(env, "ExpectationSubscription"));
+  exports.Set("FlowMirror", FlowMirror::define(env));
+  exports.Set("MirrorChanges", MirrorChanges::define(env));
   exports.Set("FlowSweep", FlowSweep::define(env));
   define_formatting(env, exports);
   return exports;

@@ -36,6 +36,7 @@ Napi::Function Control::define(Napi::Env env) {
                      {
                          InstanceMethod<&Control::start>("start"),
                          InstanceMethod<&Control::probe>("probe"),
+                         InstanceMethod<&Control::portid>("portid"),
                          InstanceMethod<&Control::get>("get"),
                          InstanceMethod<&Control::cpu_stats>("cpuStats"),
                          InstanceMethod<&Control::global_stats>("globalStats"),
@@ -91,6 +92,11 @@ Napi::Value Control::start(const Napi::CallbackInfo& info) {
 // the namespace could be entered and a socket be opened there.
 Napi::Value Control::probe(const Napi::CallbackInfo& info) {
   return ask(info, 0, [](NetlinkSocket&, Answer&) {});
+}
+
+// portid(): the netlink port that requests come from; 0 until probe() is answered
+Napi::Value Control::portid(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), worker_ == nullptr ? 0 : worker_->portid());
 }
 
 // get(key, callback): a batch of one flow

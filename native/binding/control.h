@@ -46,6 +46,7 @@ class Control : public Napi::ObjectWrap<Control> {
 
   Napi::Value start(const Napi::CallbackInfo& info);
   Napi::Value probe(const Napi::CallbackInfo& info);
+  Napi::Value portid(const Napi::CallbackInfo& info);
   Napi::Value get(const Napi::CallbackInfo& info);
   Napi::Value cpu_stats(const Napi::CallbackInfo& info);
   Napi::Value global_stats(const Napi::CallbackInfo& info);

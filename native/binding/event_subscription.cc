@@ -20,7 +20,8 @@ Napi::Function EventSubscription<Record>::define(Napi::Env env, const char* name
                            });
 }
 
-// start(control, groups, receiveBuffer, queueLimit, filter, socketFilter): [errno, syscall, detail]
+// start(control, groups, receiveBuffer, queueLimit, filter, socketFilter, maxReceiveBuffer,
+// reliable): [errno, syscall, detail]
 template <typename Record>
 Napi::Value EventSubscription<Record>::start(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
@@ -36,11 +37,15 @@ Napi::Value EventSubscription<Record>::start(const Napi::CallbackInfo& info) {
   if (!filter) return env.Undefined();
   const auto socket_filter = any_bytes_argument(info, 5);
   if (!socket_filter) return env.Undefined();
-  SubscriptionRequest request{static_cast<u32>(*groups),
-                              static_cast<u32>(*receive_buffer),
+  const auto max_receive_buffer = number_argument(info, 6, 0, INT32_MAX);
+  if (!max_receive_buffer) return env.Undefined();
+  SubscriptionRequest request{{static_cast<u32>(*groups),
+                               static_cast<u32>(*receive_buffer),
+                               static_cast<u32>(*max_receive_buffer),
+                               {socket_filter->begin(), socket_filter->end()},
+                               info[7].ToBoolean()},
                               static_cast<std::size_t>(*queue_limit),
-                              std::move(*filter),
-                              {socket_filter->begin(), socket_filter->end()}};
+                              std::move(*filter)};
   auto subscription =
       std::make_unique<Subscription<Record>>(control->netns(), std::move(request), handle_.wake());
   subscription_ = subscription.get();
@@ -59,13 +64,14 @@ Napi::Value EventSubscription<Record>::started(const Napi::CallbackInfo& info) {
 }
 
 // statistics(): [received, filtered, kernelDrops, queueDrops, malformed, gaps, queued,
-// receiveBuffer]
+// receiveBuffer, reliable]
 template <typename Record>
 Napi::Value EventSubscription<Record>::statistics(const Napi::CallbackInfo& info) {
   if (subscription_ != nullptr) last_statistics_ = subscription_->statistics();
   const SubscriptionStatistics& now = last_statistics_;
-  return to_js(info.Env(), {now.received, now.filtered, now.kernel_drops, now.queue_drops,
-                            now.malformed, now.gaps, now.queued, now.receive_buffer});
+  return to_js(info.Env(),
+               {now.received, now.filtered, now.kernel_drops, now.queue_drops, now.malformed,
+                now.gaps, now.queued, now.receive_buffer, u64{now.reliable}});
 }
 
 // wait(waiting, keepAlive)

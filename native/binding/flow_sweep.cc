@@ -11,6 +11,7 @@ Napi::Function FlowSweep::define(Napi::Env env) {
                      {
                          InstanceMethod<&FlowSweep::start>("start"),
                          InstanceMethod<&FlowSweep::progress>("progress"),
+                         InstanceMethod<&FlowSweep::portid>("portid"),
                          InstanceMethod<&FlowSweep::failures>("failures"),
                          InstanceMethod<&FlowSweep::take>("take"),
                          InstanceMethod<&FlowSweep::outcome>("outcome"),
@@ -61,6 +62,12 @@ Napi::Value FlowSweep::progress(const Napi::CallbackInfo& info) {
   return to_js(info.Env(), {now.scanned, now.matched, now.done, now.gone, now.failed});
 }
 
+// portid(): the netlink port that changes come from; 0 until they can
+Napi::Value FlowSweep::portid(const Napi::CallbackInfo& info) {
+  if (sweep_ != nullptr) last_portid_ = sweep_->portid();
+  return Napi::Number::New(info.Env(), last_portid_);
+}
+
 // failures(): [errno, syscall, detail][]
 Napi::Value FlowSweep::failures(const Napi::CallbackInfo& info) {
   if (sweep_ != nullptr) last_failures_ = sweep_->failures();
@@ -81,6 +88,7 @@ Napi::Value FlowSweep::close(const Napi::CallbackInfo& info) {
     sweep_->stop();
     last_progress_ = sweep_->progress();
     last_failures_ = sweep_->failures();
+    last_portid_ = sweep_->portid();
     sweep_ = nullptr;
   }
   handle_.close();

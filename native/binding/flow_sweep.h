@@ -15,6 +15,7 @@ class FlowSweep : public Napi::ObjectWrap<FlowSweep> {
  private:
   Napi::Value start(const Napi::CallbackInfo& info);
   Napi::Value progress(const Napi::CallbackInfo& info);
+  Napi::Value portid(const Napi::CallbackInfo& info);
   Napi::Value failures(const Napi::CallbackInfo& info);
   Napi::Value take(const Napi::CallbackInfo& info) { return handle_.take(info.Env()); }
   Napi::Value outcome(const Napi::CallbackInfo& info) { return handle_.outcome(info.Env()); }
@@ -25,6 +26,7 @@ class FlowSweep : public Napi::ObjectWrap<FlowSweep> {
   Sweep* sweep_ = nullptr;  // owned by handle_, until close()
   SweepProgress last_progress_;
   std::vector<Failure> last_failures_;
+  u32 last_portid_ = 0;
 };
 
 }  // namespace nfconntrack::binding

@@ -24,6 +24,7 @@ Failure ReaderHandle<Record>::start(std::unique_ptr<RecordReader<Record>> reader
 template <typename Record>
 Napi::Value ReaderHandle<Record>::take(Napi::Env env) {
   if (reader_ == nullptr) return env.Null();
+  reader_->refill();
   std::unique_ptr<RecordBatch<Record>> batch = reader_->queue().take();
   if (batch == nullptr) {
     ended_ = reader_->queue().finished(outcome_);

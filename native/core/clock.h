@@ -15,4 +15,11 @@ inline u64 now() {
   return static_cast<u64>(time.tv_sec) * kNsPerSecond + static_cast<u64>(time.tv_nsec);
 }
 
+// ms of a clock that only goes on.
+inline u64 monotonic_ms() {
+  timespec time{};
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return static_cast<u64>(time.tv_sec) * 1000 + static_cast<u64>(time.tv_nsec) / 1'000'000;
+}
+
 }  // namespace nfconntrack

@@ -47,6 +47,10 @@ enum Group : int {
   kGroupExpDestroy = 6,
 };
 
+// Bits of CTA_STATUS (enum ip_conntrack_status).
+inline constexpr std::uint32_t kStatusDying = 1U << 9;
+inline constexpr std::uint32_t kStatusOffload = 1U << 14;
+
 enum FlowAttribute : std::uint16_t {
   kTupleOrig = 1,
   kTupleReply = 2,

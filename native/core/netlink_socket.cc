@@ -70,6 +70,16 @@ Failure NetlinkSocket::attach_filter(Bytes program) const {
   return {};
 }
 
+Failure NetlinkSocket::set_reliable(bool reliable) const {
+  const int on = reliable ? 1 : 0;
+  for (const int option : {NETLINK_BROADCAST_ERROR, NETLINK_NO_ENOBUFS}) {
+    if (setsockopt(fd_.get(), SOL_NETLINK, option, &on, sizeof on) != 0) {
+      return Failure::last("setsockopt(NETLINK_BROADCAST_ERROR)");
+    }
+  }
+  return {};
+}
+
 Failure NetlinkSocket::send(Bytes message) const {
   sockaddr_nl kernel{};
   kernel.nl_family = AF_NETLINK;

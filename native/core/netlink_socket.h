@@ -38,6 +38,10 @@ class NetlinkSocket {
   // BPF).
   [[nodiscard]] Failure attach_filter(Bytes program) const;
 
+  // Whether the kernel keeps an event that finds no room, and tries again: NETLINK_BROADCAST_ERROR
+  // (Linux 2.6.30), and NETLINK_NO_ENOBUFS, since nothing is lost then.
+  [[nodiscard]] Failure set_reliable(bool reliable) const;
+
   [[nodiscard]] Failure send(Bytes message) const;
   // Receives one datagram. MSG_TRUNC is part of the result: a value larger than the buffer tells
   // that the datagram was cut. -1 and errno on failure; EBADMSG for one that another process sent.

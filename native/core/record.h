@@ -11,7 +11,7 @@ using u16 = std::uint16_t;
 using u32 = std::uint32_t;
 using u64 = std::uint64_t;
 
-inline constexpr char kLayoutVersion[] = "6ab9fc80709b906d";
+inline constexpr char kLayoutVersion[] = "79e51ca9b33e1a5d";
 
 namespace Kind {
 inline constexpr u8 kFlow = 0;
@@ -52,6 +52,8 @@ inline constexpr u8 kExpectFn = 11;
 inline constexpr u8 kNatSrc = 12;
 inline constexpr u8 kNatDst = 13;
 inline constexpr u8 kMarkMask = 14;
+inline constexpr u8 kCountersTime = 15;
+inline constexpr u8 kBefore = 16;
 }  // namespace TailType
 
 namespace FilterOp {
@@ -202,7 +204,8 @@ struct FlowRecord {
   u8 replyTcpFlags;
   u8 replyTcpFlagsMask;
   u8 dccpRole;
-  u8 reserved[3];
+  u8 synthetic;
+  u8 reserved[2];
   u32 origVtag;
   u32 replyVtag;
 };
@@ -239,7 +242,8 @@ static_assert(offsetof(FlowRecord, origTcpFlagsMask) == 209);
 static_assert(offsetof(FlowRecord, replyTcpFlags) == 210);
 static_assert(offsetof(FlowRecord, replyTcpFlagsMask) == 211);
 static_assert(offsetof(FlowRecord, dccpRole) == 212);
-static_assert(offsetof(FlowRecord, reserved) == 213);
+static_assert(offsetof(FlowRecord, synthetic) == 213);
+static_assert(offsetof(FlowRecord, reserved) == 214);
 static_assert(offsetof(FlowRecord, origVtag) == 216);
 static_assert(offsetof(FlowRecord, replyVtag) == 220);
 

@@ -23,6 +23,9 @@ class Tail {
   void truncate(u32 size) { bytes_.resize(size); }
   // Repeats `length` bytes of another tail from `offset` on.
   void append(const Tail& other, u32 offset, u32 length);
+  // Entries as they lie in another tail.
+  void append(Bytes entries) { bytes_.insert(bytes_.end(), entries.begin(), entries.end()); }
+  [[nodiscard]] Bytes bytes() const { return bytes_; }
   // The first entry of `type` of a record of this batch.
   template <typename Record>
   bool find(const Record& record, u8 type, Bytes& payload) const {

@@ -1,5 +1,7 @@
 #include "record_queue.h"
 
+#include <chrono>
+
 namespace nfconntrack {
 namespace {
 
@@ -26,6 +28,14 @@ bool RecordQueue<Record>::wait_for_room() {
   std::unique_lock lock(mutex_);
   room_.wait(lock, [this] { return stopped_ || counts_.queued < limit_; });
   return !stopped_;
+}
+
+template <typename Record>
+std::size_t RecordQueue<Record>::room(int timeout) {
+  std::unique_lock lock(mutex_);
+  const auto has_room = [this] { return stopped_ || counts_.queued < limit_; };
+  room_.wait_for(lock, std::chrono::milliseconds(timeout), has_room);
+  return counts_.queued < limit_ ? limit_ - counts_.queued : 0;
 }
 
 template <typename Record>
@@ -65,14 +75,19 @@ RecordQueue<Record>::Appender::~Appender() {
 
 template <typename Record>
 auto RecordQueue<Record>::Appender::room(u64 time) -> Batch* {
-  if (queue_.counts_.queued >= queue_.limit_) {
-    lose({.reasons = GapReason::kQueue}, time);
-    ++queue_.gap_.queueDrops;
-    ++queue_.counts_.queue_drops;
+  if (full()) {
+    refuse(time);
     return nullptr;
   }
   queue_.flush_gap();
   return &queue_.open_batch();
+}
+
+template <typename Record>
+void RecordQueue<Record>::Appender::refuse(u64 time) {
+  lose({.reasons = GapReason::kQueue}, time);
+  ++queue_.gap_.queueDrops;
+  ++queue_.counts_.queue_drops;
 }
 
 template <typename Record>

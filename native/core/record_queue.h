@@ -38,6 +38,8 @@ class RecordQueue {
 
   // Waits until fewer than `limit` records wait; false once stopped.
   bool wait_for_room();
+  // How many more may wait now; waits for the first for `timeout` ms.
+  std::size_t room(int timeout);
   // Hands over a whole batch, beyond the limit if need be, and gives an empty one.
   std::unique_ptr<Batch> exchange(std::unique_ptr<Batch> batch);
   // Nothing follows; a failure tells why.
@@ -51,8 +53,11 @@ class RecordQueue {
     Appender(const Appender&) = delete;
     Appender& operator=(const Appender&) = delete;
 
+    [[nodiscard]] bool full() const { return queue_.counts_.queued >= queue_.limit_; }
     // Where the next record goes; null, and counted as lost, when the queue is full. `time` is now.
     Batch* room(u64 time);
+    // Counts a record as lost, as room() does when there is none.
+    void refuse(u64 time);
     // Notes a loss at this place of the stream. Losses without an event between them become one
     // gap.
     void lose(const Loss& loss, u64 time);

@@ -19,6 +19,8 @@ class RecordReader {
   // destructor, while its members still stand.
   virtual void stop() = 0;
   [[nodiscard]] virtual RecordQueue<Record>& queue() = 0;
+  // Called before the consumer takes a batch.
+  virtual void refill() {}
 };
 
 using FlowReader = RecordReader<FlowRecord>;

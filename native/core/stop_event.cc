@@ -26,4 +26,13 @@ bool StopEvent::wait_readable(int fd) const {
   return false;
 }
 
+bool StopEvent::wait_readable(int fd, int timeout) const {
+  // poll() leaves a negative descriptor out.
+  pollfd fds[] = {{fd, POLLIN, 0}, {fd_.get(), POLLIN, 0}};
+  if (is_set()) return false;
+  // A signal or a lack of memory ends it early, as if the time had passed.
+  if (poll(fds, 2, timeout) <= 0) return !is_set();
+  return fds[1].revents == 0;
+}
+
 }  // namespace nfconntrack

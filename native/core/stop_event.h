@@ -17,6 +17,10 @@ class StopEvent {
 
   // Sleeps until `fd` is readable or in error (true), or the event is set (false).
   [[nodiscard]] bool wait_readable(int fd) const;
+  // The same for at most `timeout` ms; true also when they have passed.
+  [[nodiscard]] bool wait_readable(int fd, int timeout) const;
+  // Sleeps for `timeout` ms; false as soon as the event is set.
+  [[nodiscard]] bool wait(int timeout) const { return wait_readable(-1, timeout); }
 
  private:
   Fd fd_;

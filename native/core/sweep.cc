@@ -95,6 +95,7 @@ Failure Sweep::run() {
     if (Failure failure = netns_->enter(); !failure.ok()) return failure;
     if (Failure failure = list_socket_.open(); !failure.ok()) return failure;
     if (Failure failure = change_socket_.open(); !failure.ok()) return failure;
+    portid_ = change_socket_.portid();
     return list();
   } catch (const std::bad_alloc&) {
     return Failure::of(ENOMEM, "malloc");

@@ -64,6 +64,8 @@ class Sweep final : public FlowReader {
   void stop() override;
   [[nodiscard]] FlowQueue& queue() override { return queue_; }
   [[nodiscard]] SweepProgress progress() const;
+  // The port that its changes come from; 0 until they can. On any thread.
+  [[nodiscard]] u32 portid() const { return portid_; }
   // Why flows failed: the first few.
   [[nodiscard]] std::vector<Failure> failures();
 
@@ -87,6 +89,7 @@ class Sweep final : public FlowReader {
   FlowQueue queue_;
   NetlinkSocket list_socket_;
   NetlinkSocket change_socket_;
+  std::atomic<u32> portid_ = 0;
   StopEvent stop_;
   BatchView changes_;
 

@@ -29,7 +29,9 @@ void Worker::run() {
 
 Failure Worker::prepare() {
   if (Failure failure = netns_->enter(); !failure.ok()) return failure;
-  return socket_.open();
+  if (Failure failure = socket_.open(); !failure.ok()) return failure;
+  portid_ = socket_.portid();
+  return {};
 }
 
 bool Worker::next(Job& job) {

@@ -6,6 +6,7 @@
 // 2. Jobs that never ran are destroyed on the thread that calls stop().
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -31,6 +32,8 @@ class Worker {
   Failure start();
   void stop();
   void post(Job job);
+  // The port of its socket; 0 until there is one. On any thread.
+  [[nodiscard]] u32 portid() const { return portid_; }
 
  private:
   void run();
@@ -43,6 +46,7 @@ class Worker {
   std::condition_variable changed_;
   std::deque<Job> jobs_;
   bool stopping_ = false;
+  std::atomic<u32> portid_ = 0;
   Thread thread_;
 };
 

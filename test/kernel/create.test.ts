@@ -766,7 +766,7 @@ describe('a listed flow is one that can be made', () => {
     const before = await lastingTable();
     const { id } = await onlyFlow();
     await ct.add(await onlyFlow());
-    expect(await ct.addMany([await onlyFlow()])).toEqual({ done: 1, gone: 0, failed: [] });
+    expect(await ct.addMany([await onlyFlow()])).toMatchObject({ done: 1, gone: 0, failed: [] });
     expect((await onlyFlow()).id).toBe(id);
     expect(await lastingTable()).toEqual(before);
     const flow = await onlyFlow();

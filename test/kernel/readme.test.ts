@@ -68,7 +68,18 @@ test('the commands are those of package.json, which the tests of test/start run'
   for (const command of commands) expect(scripts).toHaveProperty(command.replace('npm ', ''));
 });
 
-test.each(blocksOf('js').filter((code) => !code.includes('ct.events(')))(
+/** What a block that goes on for ever says of a flow that comes, and of one that goes. */
+function wordsOf(code: string): readonly [comes: RegExp, goes: RegExp] | undefined {
+  if (code.includes('ct.events(')) {
+    return [
+      /new tcp 10\.0\.0\.|\[NEW\] tcp .* src=10\.0\.0\./,
+      /destroy tcp 10\.0\.0\.|\[DESTROY\] tcp .* src=10\.0\.0\./,
+    ];
+  }
+  return code.includes('mirror.changes(') ? [/add 10\.0\.0\./, /remove 10\.0\.0\./] : undefined;
+}
+
+test.each(blocksOf('js').filter((code) => wordsOf(code) === undefined))(
   'a block that ends by itself: %#',
   async (code) => {
     const { child, output } = start(prepared(), code);
@@ -78,23 +89,22 @@ test.each(blocksOf('js').filter((code) => !code.includes('ct.events(')))(
   },
 );
 
-test.each(blocksOf('js').filter((code) => code.includes('ct.events(')))(
-  'a block that follows events: %#',
+test.each(blocksOf('js').filter((code) => wordsOf(code) !== undefined))(
+  'a block that follows: %#',
   async (code) => {
+    const [comes, goes] = wordsOf(code)!;
     const namespace = prepared();
     const { child, output } = start(namespace, code);
     try {
       let first = 10;
-      await waitFor('a NEW event', () => {
+      await waitFor('what comes', () => {
         namespace.run(() => testing.fill({ count: 1, first: (first += 1) }));
-        return /new tcp 10\.0\.0\.|\[NEW\] tcp .* src=10\.0\.0\./.test(output());
+        return comes.test(output());
       });
       namespace.run(() => {
         testing.flush();
       });
-      await waitFor('a DESTROY event', () =>
-        /destroy tcp 10\.0\.0\.|\[DESTROY\] tcp .* src=10\.0\.0\./.test(output()),
-      );
+      await waitFor('what goes', () => goes.test(output()));
       expect(child.exitCode).toBeNull();
     } finally {
       child.kill('SIGKILL');

@@ -11,6 +11,7 @@ const STAGES = [
   'loaded',
   'overrun',
   'unread',
+  'mirroring',
   'closing',
 ] as const;
 

@@ -22,21 +22,28 @@ afterAll(() => {
   TestNamespace.closeAll();
 });
 
-test.each(['opened', 'asking', 'listing', 'waiting', 'loaded', 'overrun', 'unread', 'closing'])(
-  '%s',
-  async (stage) => {
-    const program = new Program('workers.mjs', { namespace, args: [stage] });
-    await program.said('warm');
-    const [threads, descriptors] = [threadsOf(program.pid), descriptorsOf(program.pid)];
-    expect(threads).toEqual(['nfct-control']);
+test.each([
+  'opened',
+  'asking',
+  'listing',
+  'waiting',
+  'loaded',
+  'overrun',
+  'unread',
+  'mirroring',
+  'closing',
+])('%s', async (stage) => {
+  const program = new Program('workers.mjs', { namespace, args: [stage] });
+  await program.said('warm');
+  const [threads, descriptors] = [threadsOf(program.pid), descriptorsOf(program.pid)];
+  expect(threads).toEqual(['nfct-control']);
+  program.tell('on');
+  for (const step of ['natural', 'exit', 'throw', 'terminate', 'together', 'mixed']) {
+    await program.said(step);
+    expect([step, threadsOf(program.pid)]).toEqual([step, threads]);
+    expect([step, beyond(descriptors, descriptorsOf(program.pid))]).toEqual([step, []]);
     program.tell('on');
-    for (const step of ['natural', 'exit', 'throw', 'terminate', 'together', 'mixed']) {
-      await program.said(step);
-      expect([step, threadsOf(program.pid)]).toEqual([step, threads]);
-      expect([step, beyond(descriptors, descriptorsOf(program.pid))]).toEqual([step, []]);
-      program.tell('on');
-    }
-    const ended = await program.ended;
-    expect(ended).toEqual({ code: 0, signal: null, stdout: 'lists true\n', stderr: '' });
-  },
-);
+  }
+  const ended = await program.ended;
+  expect(ended).toEqual({ code: 0, signal: null, stdout: 'lists true\n', stderr: '' });
+});

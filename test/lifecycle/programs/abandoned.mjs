@@ -36,6 +36,17 @@ const kinds = {
     await events.next();
     return events;
   },
+  mirrors(ct) {
+    return ct.mirror();
+  },
+  async 'changes of mirrors'(ct) {
+    const changes = (await ct.mirror()).changes();
+    await changes.next();
+    return changes;
+  },
+  'subscriptions that resync'(ct) {
+    return ct.events(undefined, { resync: true });
+  },
   async namespaces() {
     const ct = await Conntrack.open();
     return [ct, await ct.events(), await ct.count()];

@@ -28,12 +28,19 @@ function give(taken, count) {
 }
 
 const ct = await Conntrack.open();
+const mirror = await ct.mirror(undefined, { resyncInterval: 5 });
 const attempts = {
   async open() {
     await (await Conntrack.open()).close();
   },
   async events() {
     (await ct.events()).close();
+  },
+  async mirror() {
+    await (await ct.mirror()).close();
+  },
+  async reliable() {
+    (await ct.events(undefined, { reliable: true })).close();
   },
   async flows() {
     await ct.flows().count();
@@ -54,7 +61,10 @@ for (const [name, run] of Object.entries(attempts)) {
     taken = [...taken, ...rest];
   }
 }
+const { dumps } = mirror.statistics();
+await new Promise((resolve) => setTimeout(resolve, 100));
+const { dumps: more, failedDumps } = mirror.statistics();
 const works = await attempt(() => ct.count());
 give(taken, taken.length);
 await ct.close();
-say(JSON.stringify({ came, works }));
+say(JSON.stringify({ came, works, lists: more > dumps && failedDumps === 0 }));

@@ -88,6 +88,20 @@ export const stages = {
     return follow(await open(), LOAD, { receiveBuffer: 4096, queue: 100 });
   },
 
+  async mirroring() {
+    const ct = await open();
+    const mirror = keep(await ct.mirror(undefined, { receiveBuffer: 4096, resyncInterval: 1 }));
+    keep(await ct.events(undefined, { receiveBuffer: 4096, resync: true }));
+    keep(await ct.events(undefined, { receiveBuffer: 4096, queue: 10, reliable: true }));
+    const changes = mirror.changes({ queue: 100 });
+    const endlessly = async () => {
+      for await (const change of changes) kept[0] = change;
+    };
+    void endlessly();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    return () => changes.unref();
+  },
+
   async unread() {
     const ct = await open();
     keep(await ct.events());
@@ -99,6 +113,7 @@ export const stages = {
     const ct = await open();
     await Promise.all([list(ct), follow(ct, LOAD), follow(ct, 0, { types: ['update'] })]);
     keep(await ct.events());
+    keep(await ct.mirror());
     void ct.close();
     return () => undefined;
   },
