@@ -251,10 +251,9 @@ describe('batch files', () => {
       '-D ',
       '-D ',
     ]);
-    expect(rowsOf((await runOurs(ours, ['-R', path])).stdout).map((row) => row.slice(0, 3))).toEqual([
-      '-D ',
-      'unk',
-    ]);
+    expect(
+      rowsOf((await runOurs(ours, ['-R', path])).stdout).map((row) => row.slice(0, 3)),
+    ).toEqual(['-D ', 'unk']);
   });
 
   test.each(BATCHES)('%s', async (_name, text) => {
