@@ -13,7 +13,7 @@ import { syntheticTuple, testing } from '../support/testing';
 const TABLE = 200_000;
 const PART = 50_000;
 /** A part of the work that no single turn should do. */
-const LARGE = 0.25;
+const LARGE = 0.5;
 /** Flows in a batch of a listing, and in a slice of createMany(). */
 const BATCH = 1024;
 
