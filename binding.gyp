@@ -25,12 +25,23 @@
         "<!@(pkg-config --cflags libmnl)"
       ],
       "libraries": ["<!@(pkg-config --libs libmnl)"],
-      "ldflags": ["-Wl,-z,relro,-z,now", "-Wl,--exclude-libs,ALL"],
+      "ldflags": [
+        "-Wl,-z,relro,-z,now,-z,noexecstack",
+        "-Wl,--exclude-libs,ALL",
+        "-Wl,--version-script=<(module_root_dir)/native/binding/exports.map"
+      ],
       "conditions": [
         [
           "sanitize!=''",
           {
-            "cflags_cc": ["-fsanitize=<(sanitize)", "-fno-omit-frame-pointer", "-g", "-O1"],
+            # The check of vptr opens a pipe, and takes its own EMFILE for a fault of ours.
+            "cflags_cc": [
+              "-fsanitize=<(sanitize)",
+              "-fno-sanitize=vptr",
+              "-fno-omit-frame-pointer",
+              "-g",
+              "-O1"
+            ],
             "ldflags": ["-fsanitize=<(sanitize)"]
           },
           { "defines": ["_FORTIFY_SOURCE=2"] }

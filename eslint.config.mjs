@@ -15,6 +15,7 @@ const NODE_GLOBALS = [
   'setImmediate',
   'setInterval',
   'setTimeout',
+  'structuredClone',
 ];
 
 export default defineConfig(

@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util';
 
 import { inRoot } from '../scripts/setup/root.mjs';
 import { Contender, killAll, timed } from './contender.mjs';
+import { markdown } from './markdown.mjs';
 import { plot } from './plot.mjs';
 import { text, verdicts } from './report.mjs';
 import { create, remove } from './work/changes.mjs';
@@ -113,7 +114,8 @@ function write(results) {
   const whole = { machine: machine(), quick: options.quick, results: judged };
   writeFileSync(join(directory, 'results.json'), `${JSON.stringify(whole, null, 1)}\n`);
   writeFileSync(join(directory, 'results.svg'), plot(results));
-  process.stdout.write(`${options.out}/results.json, ${options.out}/results.svg\n`);
+  writeFileSync(join(directory, 'results.md'), markdown(whole.machine, results));
+  process.stdout.write(`${options.out}/results.json, .svg, .md\n`);
 }
 
 async function main() {
@@ -130,7 +132,7 @@ async function main() {
   const scratch = mkdtempSync(join(tmpdir(), 'nfconntrack-bench-'));
   const programs = contenders();
   try {
-    const command = `${process.execPath} ${inRoot('dist/cli/main.js')}`;
+    const command = `${process.execPath} ${inRoot('dist/cli.js')}`;
     const env = {
       ...programs,
       // The package ends the process at the first overrun, with a message of its own.

@@ -6,7 +6,7 @@ import { rmSync } from 'node:fs';
 import { prepare } from './prepare.mjs';
 import { endOnSignals, run, runAttached } from './setup/child.mjs';
 import { readStamp } from './setup/fingerprint.mjs';
-import { unshareCommand } from './setup/namespace.mjs';
+import { inPrivatePlace } from './setup/place.mjs';
 import { explain, step } from './setup/report.mjs';
 import { inRoot } from './setup/root.mjs';
 
@@ -37,28 +37,17 @@ async function check([title, ...args]) {
   process.stdout.write(report);
 }
 
-// Tests may make namespaces with a name; the names live in a place that ends with the tests.
-const IN_PRIVATE_PLACE = `
-if [ -d /run/netns ]; then mount -t tmpfs tmpfs /run/netns
-else mount -t tmpfs tmpfs /run && mkdir /run/netns
-fi && ip link set lo up && exec "$@"`;
-
 async function jest(args, tests = '') {
   const counts = `build/jest-${String(process.pid)}.json`;
-  const [unshare, ...namespaces] = unshareCommand(['--mount', '--net']);
-  const place = ['sh', '-c', IN_PRIVATE_PLACE, 'sh'];
-  const { code } = await runAttached(
-    unshare,
-    [...namespaces, ...place, process.execPath, bin('jest/bin/jest.js'), ...args],
-    {
-      env: {
-        NFCONNTRACK_JEST_COUNTS: inRoot(counts),
-        NFCONNTRACK_TESTS: tests,
-        NFCONNTRACK_OUTSIDE: String(process.pid),
-      },
-      timeout: JEST_LIMIT_MS,
+  const [program, ...rest] = inPrivatePlace([process.execPath, bin('jest/bin/jest.js'), ...args]);
+  const { code } = await runAttached(program, rest, {
+    env: {
+      NFCONNTRACK_JEST_COUNTS: inRoot(counts),
+      NFCONNTRACK_TESTS: tests,
+      NFCONNTRACK_OUTSIDE: String(process.pid),
     },
-  );
+    timeout: JEST_LIMIT_MS,
+  });
   const { passed = 0, failed = 0, skipped = 0 } = readStamp(counts) ?? {};
   rmSync(inRoot(counts), { force: true });
   sum.passed += passed;

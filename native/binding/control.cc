@@ -75,7 +75,8 @@ Napi::Value Control::start(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const auto path = string_argument(info, 0);
   if (!path) return env.Undefined();
-  if (worker_ != nullptr) return to_js(env, Failure::of(EALREADY, "open"));
+  // Nor after close(), which a callback may call while the Waker that calls it still runs.
+  if (waker_ != nullptr) return to_js(env, Failure::of(EALREADY, "open"));
   if (info[1].ToBoolean()) {
     netns_ = Netns::fresh();
   } else if (Failure failure = Netns::open(*path, netns_); !failure.ok()) {
@@ -188,10 +189,8 @@ Napi::Value Control::flush(const Napi::CallbackInfo& info) {
 
 Napi::Value Control::close(const Napi::CallbackInfo& info) {
   shut_down();
-  if (!pending_.empty()) {
-    pending_.clear();
-    Unref();
-  }
+  pending_.clear();
+  hold(info.Env());
   return info.Env().Undefined();
 }
 
@@ -205,11 +204,8 @@ Napi::Value Control::ask(const Napi::CallbackInfo& info, std::size_t callback_in
     return env.Undefined();
   }
   const u32 id = ++last_id_;
-  if (pending_.empty()) {
-    Ref();
-    waker_->keep_alive(env, true);
-  }
   pending_.emplace(id, Napi::Persistent(*callback));
+  hold(env);
   worker_->post(
       [this, id, question = std::move(question)](NetlinkSocket& socket, const Failure& failure) {
         Answer answer{id, failure, {}};
@@ -251,9 +247,20 @@ void Control::deliver(Napi::Env env) {
     // lib/'s callbacks only settle a promise; should one throw, the rest still get their answers.
     if (env.IsExceptionPending()) env.GetAndClearPendingException();
   }
-  if (!pending_.empty() || answers.empty()) return;
-  if (waker_ != nullptr) waker_->keep_alive(env, false);
-  Unref();
+  hold(env);
+}
+
+// A callback may ask again, or close: so what is held is not counted, but decided anew each time.
+void Control::hold(Napi::Env env) {
+  const bool held = !pending_.empty();
+  if (held == held_) return;
+  held_ = held;
+  waker_->keep_alive(env, held);
+  if (held) {
+    Ref();
+  } else {
+    Unref();
+  }
 }
 
 void Control::halt() {

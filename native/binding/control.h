@@ -69,6 +69,7 @@ class Control : public Napi::ObjectWrap<Control> {
   static void run(const Question& question, NetlinkSocket& socket, Answer& answer);
   void answered(Answer answer);
   void deliver(Napi::Env env);
+  void hold(Napi::Env env);
   void halt();
   void shut_down();
 
@@ -78,6 +79,7 @@ class Control : public Napi::ObjectWrap<Control> {
   std::vector<Answer> answers_;
   std::map<u32, Napi::FunctionReference> pending_;
   u32 last_id_ = 0;
+  bool held_ = false;
   std::unique_ptr<Worker> worker_;
   std::unique_ptr<TeardownHook> teardown_;
 };

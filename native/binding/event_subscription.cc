@@ -48,16 +48,15 @@ Napi::Value EventSubscription<Record>::start(const Napi::CallbackInfo& info) {
                               std::move(*filter)};
   auto subscription =
       std::make_unique<Subscription<Record>>(control->netns(), std::move(request), handle_.wake());
-  subscription_ = subscription.get();
   return to_js(env, handle_.start(std::move(subscription)));
 }
 
 // started(): [errno, syscall, detail] once it is known, undefined before
 template <typename Record>
 Napi::Value EventSubscription<Record>::started(const Napi::CallbackInfo& info) {
-  if (subscription_ == nullptr) return info.Env().Undefined();
+  if (subscription() == nullptr) return info.Env().Undefined();
   Failure failure;
-  if (subscription_->started() || subscription_->queue().finished(failure)) {
+  if (subscription()->started() || subscription()->queue().finished(failure)) {
     return to_js(info.Env(), failure);
   }
   return info.Env().Undefined();
@@ -67,7 +66,7 @@ Napi::Value EventSubscription<Record>::started(const Napi::CallbackInfo& info) {
 // receiveBuffer, reliable]
 template <typename Record>
 Napi::Value EventSubscription<Record>::statistics(const Napi::CallbackInfo& info) {
-  if (subscription_ != nullptr) last_statistics_ = subscription_->statistics();
+  if (subscription() != nullptr) last_statistics_ = subscription()->statistics();
   const SubscriptionStatistics& now = last_statistics_;
   return to_js(info.Env(),
                {now.received, now.filtered, now.kernel_drops, now.queue_drops, now.malformed,
@@ -84,10 +83,9 @@ Napi::Value EventSubscription<Record>::wait(const Napi::CallbackInfo& info) {
 // What was received, dropped and queued until then can still be read.
 template <typename Record>
 Napi::Value EventSubscription<Record>::close(const Napi::CallbackInfo& info) {
-  if (subscription_ != nullptr) {
-    subscription_->stop();
-    last_statistics_ = subscription_->statistics();
-    subscription_ = nullptr;
+  if (subscription() != nullptr) {
+    subscription()->stop();
+    last_statistics_ = subscription()->statistics();
   }
   handle_.close();
   return info.Env().Undefined();

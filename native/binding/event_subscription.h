@@ -24,8 +24,12 @@ class EventSubscription : public Napi::ObjectWrap<EventSubscription<Record>> {
   Napi::Value wait(const Napi::CallbackInfo& info);
   Napi::Value close(const Napi::CallbackInfo& info);
 
+  // Null before start() and after close().
+  [[nodiscard]] Subscription<Record>* subscription() const {
+    return static_cast<Subscription<Record>*>(handle_.reader());
+  }
+
   ReaderHandle<Record> handle_;
-  Subscription<Record>* subscription_ = nullptr;  // owned by handle_, until close()
   SubscriptionStatistics last_statistics_;
 };
 

@@ -12,6 +12,8 @@ constexpr napi_type_tag kTag = {0x6e66636f6e6e7472, 0x4d6972726f720001};
 
 constexpr double kEnded = -1;
 
+std::span<u8> memory_of(Napi::Uint8Array array) { return {array.Data(), array.ByteLength()}; }
+
 }  // namespace
 
 Napi::Function FlowMirror::define(Napi::Env env) {
@@ -82,8 +84,10 @@ Napi::Value FlowMirror::start(const Napi::CallbackInfo& info) {
   request.resync_interval = static_cast<u32>(*interval);
   request.socket.groups =
       1U << ctnetlink::kGroupNew | 1U << ctnetlink::kGroupUpdate | 1U << ctnetlink::kGroupDestroy;
-  mirror_ = std::make_shared<Mirror>(control->netns(), std::move(request), handle_.wake());
-  return to_js(env, handle_.start(std::make_unique<SharedReader<Mirror>>(mirror_)));
+  auto mirror = std::make_shared<Mirror>(control->netns(), std::move(request), handle_.wake());
+  const Failure failure = handle_.start(std::make_unique<SharedReader<Mirror>>(mirror));
+  if (failure.code != EALREADY) mirror_ = std::move(mirror);
+  return to_js(env, failure);
 }
 
 // buffers(key, answer): where find() finds a FlowRecord, and puts one with its tail
@@ -96,8 +100,6 @@ Napi::Value FlowMirror::buffers(const Napi::CallbackInfo& info) {
   auto answer_array = info[1].As<Napi::Uint8Array>();
   key_ = Napi::Persistent(key_array);
   answer_ = Napi::Persistent(answer_array);
-  key_bytes_ = {key_array.Data(), key_array.ByteLength()};
-  answer_bytes_ = {answer_array.Data(), answer_array.ByteLength()};
   return info.Env().Undefined();
 }
 
@@ -124,14 +126,18 @@ Napi::Value FlowMirror::consistent(const Napi::CallbackInfo& info) {
 // is no such flow; -1: the mirror has ended
 Napi::Value FlowMirror::find(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  if (mirror_ == nullptr || mirror_->ended() || key_bytes_.empty()) {
+  if (mirror_ == nullptr || mirror_->ended() || key_.IsEmpty()) {
     return Napi::Number::New(env, kEnded);
   }
+  // Where they lie is asked each time: JavaScript may have given their memory away since.
+  const Bytes key_bytes = memory_of(key_.Value());
+  const std::span<u8> answer_bytes = memory_of(answer_.Value());
   FlowRecord key;
-  std::memcpy(&key, key_bytes_.data(), sizeof key);
+  if (key_bytes.size() != sizeof key) return Napi::Number::New(env, kEnded);
+  std::memcpy(&key, key_bytes.data(), sizeof key);
   if (!mirror_->find(key, found_)) return Napi::Number::New(env, 0);
   const std::size_t size = found_.flat_size();
-  if (size <= answer_bytes_.size()) found_.write(answer_bytes_.data());
+  if (size <= answer_bytes.size()) found_.write(answer_bytes.data());
   return Napi::Number::New(env, static_cast<double>(size));
 }
 
@@ -175,8 +181,6 @@ Napi::Value FlowMirror::close(const Napi::CallbackInfo& info) {
     mirror_->stop();
     mirror_ = nullptr;
   }
-  key_bytes_ = {};
-  answer_bytes_ = {};
   key_.Reset();
   answer_.Reset();
   handle_.close();
@@ -210,13 +214,12 @@ Napi::Value MirrorChanges::start(const Napi::CallbackInfo& info) {
                               std::move(*filter)};
   auto stream =
       std::make_unique<ChangeStream>(std::move(mirror), std::move(request), handle_.wake());
-  stream_ = stream.get();
   return to_js(env, handle_.start(std::move(stream)));
 }
 
 // statistics(): [received, filtered, synthetic, coalesced, queueDrops, gaps, queued]
 Napi::Value MirrorChanges::statistics(const Napi::CallbackInfo& info) {
-  if (stream_ != nullptr) last_statistics_ = stream_->counts();
+  if (stream() != nullptr) last_statistics_ = stream()->counts();
   const ChangeStream::Counts& now = last_statistics_;
   return to_js(info.Env(), {now.received, now.filtered, now.synthetic, now.coalesced,
                             now.queue.queue_drops, now.queue.gaps, now.queue.queued});
@@ -229,10 +232,9 @@ Napi::Value MirrorChanges::wait(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value MirrorChanges::close(const Napi::CallbackInfo& info) {
-  if (stream_ != nullptr) {
-    stream_->stop();
-    last_statistics_ = stream_->counts();
-    stream_ = nullptr;
+  if (stream() != nullptr) {
+    stream()->stop();
+    last_statistics_ = stream()->counts();
   }
   handle_.close();
   return info.Env().Undefined();

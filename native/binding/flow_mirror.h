@@ -40,8 +40,6 @@ class FlowMirror : public Napi::ObjectWrap<FlowMirror> {
   KnownFlow found_;
   Napi::Reference<Napi::Uint8Array> key_;
   Napi::Reference<Napi::Uint8Array> answer_;
-  std::span<u8> key_bytes_;
-  std::span<u8> answer_bytes_;
 };
 
 class MirrorChanges : public Napi::ObjectWrap<MirrorChanges> {
@@ -58,8 +56,12 @@ class MirrorChanges : public Napi::ObjectWrap<MirrorChanges> {
   Napi::Value wait(const Napi::CallbackInfo& info);
   Napi::Value close(const Napi::CallbackInfo& info);
 
+  // Null before start() and after close().
+  [[nodiscard]] ChangeStream* stream() const {
+    return static_cast<ChangeStream*>(handle_.reader());
+  }
+
   ReaderHandle<FlowRecord> handle_;
-  ChangeStream* stream_ = nullptr;  // owned by handle_, until close()
   ChangeStream::Counts last_statistics_;
 };
 

@@ -51,26 +51,25 @@ Napi::Value FlowSweep::start(const Napi::CallbackInfo& info) {
   if (!clear) return env.Undefined();
   request.status_clear = static_cast<u32>(*clear);
   auto sweep = std::make_unique<Sweep>(control->netns(), std::move(request), handle_.wake());
-  sweep_ = sweep.get();
   return to_js(env, handle_.start(std::move(sweep)));
 }
 
 // progress(): [scanned, matched, done, gone, failed]
 Napi::Value FlowSweep::progress(const Napi::CallbackInfo& info) {
-  if (sweep_ != nullptr) last_progress_ = sweep_->progress();
+  if (sweep() != nullptr) last_progress_ = sweep()->progress();
   const SweepProgress& now = last_progress_;
   return to_js(info.Env(), {now.scanned, now.matched, now.done, now.gone, now.failed});
 }
 
 // portid(): the netlink port that changes come from; 0 until they can
 Napi::Value FlowSweep::portid(const Napi::CallbackInfo& info) {
-  if (sweep_ != nullptr) last_portid_ = sweep_->portid();
+  if (sweep() != nullptr) last_portid_ = sweep()->portid();
   return Napi::Number::New(info.Env(), last_portid_);
 }
 
 // failures(): [errno, syscall, detail][]
 Napi::Value FlowSweep::failures(const Napi::CallbackInfo& info) {
-  if (sweep_ != nullptr) last_failures_ = sweep_->failures();
+  if (sweep() != nullptr) last_failures_ = sweep()->failures();
   Napi::Array array = Napi::Array::New(info.Env(), last_failures_.size());
   for (u32 i = 0; i < last_failures_.size(); ++i) array[i] = to_js(info.Env(), last_failures_[i]);
   return array;
@@ -84,12 +83,11 @@ Napi::Value FlowSweep::wait(const Napi::CallbackInfo& info) {
 
 // What was done until then can still be read.
 Napi::Value FlowSweep::close(const Napi::CallbackInfo& info) {
-  if (sweep_ != nullptr) {
-    sweep_->stop();
-    last_progress_ = sweep_->progress();
-    last_failures_ = sweep_->failures();
-    last_portid_ = sweep_->portid();
-    sweep_ = nullptr;
+  if (sweep() != nullptr) {
+    sweep()->stop();
+    last_progress_ = sweep()->progress();
+    last_failures_ = sweep()->failures();
+    last_portid_ = sweep()->portid();
   }
   handle_.close();
   return info.Env().Undefined();

@@ -22,8 +22,10 @@ class FlowSweep : public Napi::ObjectWrap<FlowSweep> {
   Napi::Value wait(const Napi::CallbackInfo& info);
   Napi::Value close(const Napi::CallbackInfo& info);
 
+  // Null before start() and after close().
+  [[nodiscard]] Sweep* sweep() const { return static_cast<Sweep*>(handle_.reader()); }
+
   ReaderHandle<FlowRecord> handle_;
-  Sweep* sweep_ = nullptr;  // owned by handle_, until close()
   SweepProgress last_progress_;
   std::vector<Failure> last_failures_;
   u32 last_portid_ = 0;

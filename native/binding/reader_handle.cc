@@ -16,6 +16,8 @@ std::function<void()> ReaderHandle<Record>::wake() {
 
 template <typename Record>
 Failure ReaderHandle<Record>::start(std::unique_ptr<RecordReader<Record>> reader) {
+  if (started_) return Failure::of(EALREADY, "start");
+  started_ = true;
   if (!waker_->ok()) return Failure::of(ENOMEM, "napi_create_threadsafe_function");
   reader_ = std::move(reader);
   return reader_->start();
@@ -56,6 +58,7 @@ void ReaderHandle<Record>::wait(Napi::Env env, bool waiting, bool keep_alive) {
 template <typename Record>
 void ReaderHandle<Record>::close() {
   halt();
+  started_ = true;
   if (waiting_) {
     waiting_ = false;
     wrap_.Unref();

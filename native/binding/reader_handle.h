@@ -30,7 +30,10 @@ class ReaderHandle {
 
   // What the reader calls when there is something to take.
   [[nodiscard]] std::function<void()> wake();
+  // Once; EALREADY from then on, also after close().
   Failure start(std::unique_ptr<RecordReader<Record>> reader);
+  // What was started, until close().
+  [[nodiscard]] RecordReader<Record>* reader() const { return reader_.get(); }
 
   // A batch; undefined while there is none; null when there will be none any more.
   Napi::Value take(Napi::Env env);
@@ -49,6 +52,7 @@ class ReaderHandle {
   std::unique_ptr<RecordReader<Record>> reader_;
   std::unique_ptr<TeardownHook> teardown_;
   Failure outcome_;
+  bool started_ = false;
   bool ended_ = false;
   bool waiting_ = false;
 };

@@ -331,10 +331,12 @@ bool matches_node(Words words, const Subject& subject) {
 }  // namespace
 
 std::shared_ptr<const Filter> Filter::compile(Words program) {
-  if (program.size() < kNodeHead || program[1] != program.size() || !is_node(program, 0)) {
-    return nullptr;
-  }
-  return std::shared_ptr<const Filter>(new Filter(program));
+  // Another thread may write to the caller's words (a SharedArrayBuffer): what is checked is our
+  // copy.
+  std::shared_ptr<const Filter> filter(new Filter(program));
+  const Words own(filter->program_);
+  const bool whole = own.size() >= kNodeHead && own[1] == own.size() && is_node(own, 0);
+  return whole ? filter : nullptr;
 }
 
 bool Filter::matches(const FlowRecord& record, const Tail& tail) const {

@@ -2,6 +2,7 @@
 
 #include <new>
 
+#include "clock.h"
 #include "ctnetlink.h"
 #include "expectation_decoder.h"
 #include "flow_decoder.h"
@@ -13,6 +14,11 @@ namespace {
 using namespace ctnetlink;
 
 constexpr std::size_t kBatchSize = 1024;
+// A wake-up costs more than an event. Events that follow each other faster than this are left to
+// gather for as long, where the kernel has room for many times of what may come meanwhile.
+constexpr int kPace = 1;  // ms
+constexpr u64 kPaceNs = u64{kPace} * 1'000'000;
+constexpr u32 kRoomyBuffer = 4U << 20;
 
 // Messages that announce a change of a flow or of an expectation, and how they are read. A message
 // that follows neither of the two ways the kernel announces a change is not an event.
@@ -111,13 +117,23 @@ Failure Subscription<Record>::read() {
   Failure failure;
   EventSocket::Reading reading = EventSocket::Reading::kEmpty;
   while (!stop_.is_set()) {
-    if (reading == EventSocket::Reading::kEmpty && !stop_.wait_readable(socket_.fd())) break;
+    if (reading == EventSocket::Reading::kEmpty && !wait()) break;
     const std::size_t most = room();
     if (most == 0) continue;
     reading = socket_.read(*this, stop_, failure, most);
     if (reading == EventSocket::Reading::kFailed) return failure;
   }
   return {};
+}
+
+// Waits for an event; false at the end.
+template <typename Record>
+bool Subscription<Record>::wait() {
+  if (busy_ && !stop_.wait(kPace)) return false;
+  const u64 began = now();
+  if (!stop_.wait_readable(socket_.fd())) return false;
+  busy_ = socket_.receive_buffer() >= kRoomyBuffer && now() - began < kPaceNs;
+  return true;
 }
 
 // How much may be read; a queue that is full is no reason to wait unless the kernel does too.

@@ -69,6 +69,7 @@ class Subscription final : public RecordReader<Record>, private EventSink {
 
   Failure run();
   Failure read();
+  bool wait();
   std::size_t room();
   void begin(u64 time) override;
   void end() override;
@@ -86,6 +87,7 @@ class Subscription final : public RecordReader<Record>, private EventSink {
 
   std::optional<Appender> appender_;
   u64 time_ = 0;
+  bool busy_ = false;  // events have followed each other closely
   std::atomic<bool> started_ = false;
   std::atomic<u64> received_ = 0;
   std::atomic<u64> filtered_ = 0;

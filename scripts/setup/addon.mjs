@@ -8,7 +8,7 @@ import { StepError } from './report.mjs';
 import { inRoot } from './root.mjs';
 
 /** Node's own headers where its installation brought them; node-gyp downloads them otherwise. */
-function headersDirectory() {
+export function headersDirectory() {
   const configured = process.env.npm_config_nodedir;
   if (configured) return configured;
   const prefix = dirname(dirname(realpathSync(process.execPath)));

@@ -30,6 +30,7 @@ const WANTED_BY_TESTS = [
   { debian: 'cmake', upstream: 'CMake', command: 'cmake' },
   { debian: 'clang-tidy', upstream: 'clang-tidy', command: 'clang-tidy' },
   { debian: 'valgrind', upstream: 'Valgrind', command: 'valgrind' },
+  { debian: 'clang libclang-rt-dev', upstream: 'Clang with its runtimes', command: 'clang++' },
 ];
 
 // An ordinary user's PATH often lacks these, and ip, nft and conntrack live there.
@@ -63,7 +64,7 @@ function missingFrom(packages) {
 
 const isRoot = () => process.getuid() === 0;
 const hasApt = () => findCommand('apt-get') !== undefined;
-const debianNames = (packages) => packages.map(({ debian }) => debian);
+const debianNames = (packages) => packages.flatMap(({ debian }) => debian.split(' '));
 const names = (packages) =>
   (hasApt() ? debianNames(packages) : packages.map(({ upstream }) => upstream)).join(' ');
 

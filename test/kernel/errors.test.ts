@@ -25,7 +25,7 @@ import { answerOf, Program, runProgram } from '../support/child';
 import { TestNamespace } from '../support/netns';
 import { threadsOf } from '../support/observe';
 import { closeOpened, openIn } from '../support/opened';
-import { isRealRoot } from '../support/privilege';
+import { NOBODY, noOrdinaryUser } from '../support/privilege';
 import { testing } from '../support/testing';
 import { waitFor } from '../support/wait';
 
@@ -117,17 +117,9 @@ describe('a namespace that cannot be entered', () => {
 });
 
 describe('without the right to', () => {
-  const NOBODY = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
   const POWERLESS = ['setpriv', '--bounding-set=-all', '--inh-caps=-all'];
 
-  /** Ordinary users may be kept from the clone itself, or not exist in here. */
-  function hindrance(): string | undefined {
-    if (!isRealRoot) return 'there is no other user in this user namespace';
-    const [command, ...args] = [...NOBODY, 'test', '-r', join(ROOT, 'dist/index.js')];
-    return spawnSync(command, args).status === 0 ? undefined : `others cannot read ${ROOT}`;
-  }
-
-  const why = hindrance();
+  const why = noOrdinaryUser();
   const UNADMINISTRATIVE = ['setpriv', '--bounding-set=-net_admin', '--inh-caps=-net_admin'];
   const USERS: [string, string[], 'none' | 'some'][] = [
     ['a root without capabilities', POWERLESS, 'none'],

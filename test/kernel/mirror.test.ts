@@ -59,7 +59,7 @@ async function next(changes: AsyncIterator<MirrorChange>, count: number): Promis
   while (lines.length < count) {
     const { value, done } = await changes.next();
     if (done === true) throw new Error(`ended after ${lines.join()}`);
-    const { type, flow, before, synthetic } = value as MirrorChange;
+    const { type, flow, before, synthetic } = value;
     const marks = [before?.mark, flow.mark].filter((mark) => mark !== undefined).join('>');
     lines.push(`${type} ${flow.orig.sport} ${marks}${synthetic ? ' synthetic' : ''}`);
   }

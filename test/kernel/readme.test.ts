@@ -57,8 +57,9 @@ afterEach(() => {
   TestNamespace.closeAll();
 });
 
+// The unit is tried out in privilege.test.ts.
 test('there are blocks of the languages that are run here, and no others', () => {
-  expect(new Set(BLOCKS.map((block) => block.language))).toEqual(new Set(['js', 'sh']));
+  expect(new Set(BLOCKS.map((block) => block.language))).toEqual(new Set(['js', 'sh', 'ini']));
 });
 
 test('the commands are those of package.json, which the tests of test/start run', () => {
