@@ -72,7 +72,8 @@ const ICMP_REPLY: Readonly<Record<number, number>> = {
 };
 const ICMPV6_REPLY: Readonly<Record<number, number>> = { 128: 129, 129: 128, 139: 140, 140: 139 };
 
-function replyIcmpType(name: string, type: number, protonum: number): number {
+/** The type of the message that answers one of this type; throws a RangeError where there is none. */
+export function replyIcmpType(name: string, type: number, protonum: number): number {
   const reply = (protonum === IPPROTO_ICMPV6 ? ICMPV6_REPLY : ICMP_REPLY)[type];
   if (reply === undefined) {
     throw new RangeError(`${name}.icmpType must be that of a query or its reply, not ${type}`);

@@ -1,6 +1,6 @@
 /** The flow that -I and -A make, and the one that -G looks up. */
 import type { NatRange } from '../nat';
-import type { NewFlow } from '../new-flow';
+import { type NewFlow, replyIcmpType } from '../new-flow';
 import type { FlowKey, TupleLike } from '../key';
 import { portKind } from '../protocol';
 import type { Address, NatAddress } from './addresses';
@@ -10,12 +10,6 @@ import type { Invocation } from './invocation';
 type Side = 'orig' | 'reply';
 
 const NO_ADDRESS = { ipv4: '0.0.0.0', ipv6: '::' } as const;
-
-/** The type of an ICMP message that answers another one, by protocol and type. */
-const ICMP_ANSWERS: Readonly<Record<number, Readonly<Record<number, number>>>> = {
-  1: { 8: 0, 0: 8, 13: 14, 14: 13, 15: 16, 16: 15, 17: 18, 18: 17 },
-  58: { 128: 129, 129: 128, 139: 140, 140: 139 },
-};
 
 const invalid = (): Error => failed('Operation failed: invalid parameters');
 
@@ -43,8 +37,7 @@ function memberValues(invocation: Invocation, side: Side): TupleLike {
 
 function icmpValues(protonum: number, { values }: Invocation, side: Side): TupleLike {
   const { icmpType = 0, icmpCode = 0, icmpId = 0 } = values;
-  const answer = ICMP_ANSWERS[protonum]?.[icmpType];
-  if (answer === undefined) throw invalid();
+  const answer = replyIcmpType('orig', icmpType, protonum);
   return { icmpType: side === 'orig' ? icmpType : answer, icmpCode, icmpId };
 }
 

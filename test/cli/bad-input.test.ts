@@ -217,6 +217,7 @@ const SAME = `
 -D -z
 -D
 -D -p udp
+-U -p tcp -m 1
 -a
 -a foo -L
 -L -a foo
@@ -260,7 +261,6 @@ const NEWER: readonly (readonly [line: string, why: string, status: number, stde
     2,
     "option `--labelmap' can only be specified once",
   ],
-  ['-U -p tcp -m 1', 'no "Operation not supported"', 1, '0 flow entries have been updated.'],
 ];
 
 const HELP = 'Try for more information.\n';
@@ -302,28 +302,22 @@ describe('input that is wrong', () => {
     });
   });
 
-  test.each(NEWER)('conntrack %s: since 1.4.9, %s', async (line, _why, status, message) => {
+  /** That ours says just this, and the installed program something else. */
+  async function expectOurs(line: string, status: number, message: string): Promise<void> {
     const original = runOriginal(namespace, words(line));
     const ours = await runOurs(namespace, words(line));
+    const said = { ...ours, stderr: withoutName(ours.stderr) };
     const help = status === 2 ? HELP : '';
-    expect({ ...ours, stderr: withoutName(ours.stderr) }).toEqual({
-      status,
-      stdout: '',
-      stderr: `: ${message}\n${help}`,
-    });
-    expect(original).not.toEqual(ours);
+    expect(said).toEqual({ status, stdout: '', stderr: `: ${message}\n${help}` });
+    expect({ ...original, stderr: withoutName(original.stderr) }).not.toEqual(said);
+  }
+
+  test.each(NEWER)('conntrack %s: since 1.4.9, %s', async (line, _why, status, message) => {
+    await expectOurs(line, status, message);
   });
 
   test.each(DEVIATING)('%s: conntrack %s', async (id, line, status, message) => {
     expect(DEVIATIONS.map((deviation) => deviation.id)).toContain(id);
-    const original = runOriginal(namespace, words(line));
-    const ours = await runOurs(namespace, words(line));
-    const help = status === 2 ? HELP : '';
-    expect({ ...ours, stderr: withoutName(ours.stderr) }).toEqual({
-      status,
-      stdout: '',
-      stderr: `: ${message}\n${help}`,
-    });
-    expect({ ...original, stderr: withoutName(original.stderr) }).not.toEqual(ours);
+    await expectOurs(line, status, message);
   });
 });

@@ -1,26 +1,14 @@
 /** -E: both command lines listen to the same traffic. */
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 
-import { runOriginal, runOurs, TestIo, withoutName } from '../support/cli-run';
+import { listeners, runOriginal, runOurs, TestIo, withoutName } from '../support/cli-run';
 import { connect } from '../support/link';
 import { createMaster } from '../support/master';
 import { type ExecResult, TestNamespace } from '../support/netns';
 import { closeOpened, openIn } from '../support/opened';
 import { ping, TcpConnection, UdpExchange } from '../support/traffic';
 import { waitFor } from '../support/wait';
-
-const NETLINK_NETFILTER = 12;
-
-/** Netlink sockets of a namespace that have joined a multicast group of netfilter. */
-function listeners(namespace: TestNamespace): number {
-  const rows = namespace.run(() => readFileSync('/proc/net/netlink', 'utf8')).split('\n');
-  return rows.filter((row) => {
-    const [, protocol, , groups] = row.trim().split(/\s+/);
-    return Number(protocol) === NETLINK_NETFILTER && parseInt(groups ?? '0', 16) !== 0;
-  }).length;
-}
 
 /** One program that listens: what it has said, and how to end it. */
 interface Listening {

@@ -1,11 +1,11 @@
 /** The program itself: its streams, signals, memory and names. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { runOriginal, withoutName } from '../support/cli-run';
+import { listeners, runOriginal, withoutName } from '../support/cli-run';
 import { fillTable } from '../support/cli-table';
 import { type ExecResult, TestNamespace } from '../support/netns';
 import { PROGRAM } from '../support/shell';
@@ -47,16 +47,8 @@ function start(...args: string[]): Running {
   return { child, said, ended: once(child, 'close') as Running['ended'] };
 }
 
-const NETLINK_NETFILTER = '12';
-
 async function listening(): Promise<void> {
-  await waitFor('the listener', () => {
-    const rows = namespace.run(() => readFileSync('/proc/net/netlink', 'utf8')).split('\n');
-    return rows.some((row) => {
-      const [, protocol, , groups = '0'] = row.trim().split(/\s+/);
-      return protocol === NETLINK_NETFILTER && !/^0*$/.test(groups);
-    });
-  });
+  await waitFor('the listener', () => listeners(namespace) > 0);
 }
 
 const fill = (count: number, first = 0): number =>

@@ -1,8 +1,7 @@
 /** The classic tutorial of conntrack(8), step by step, with our program. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 
-import { runOriginal, runOurs, withoutName } from '../support/cli-run';
+import { listeners, runOriginal, runOurs, withoutName } from '../support/cli-run';
 import { connect } from '../support/link';
 import { TestNamespace } from '../support/netns';
 import { Protonum, tcpSegment } from '../support/packets';
@@ -35,12 +34,6 @@ interface Watch {
   readonly said: { text: string };
 }
 
-const listeners = (): number =>
-  client
-    .run(() => readFileSync('/proc/net/netlink', 'utf8'))
-    .split('\n')
-    .filter((row) => / 12 +\d+ +0*[1-9a-f]/.test(row)).length;
-
 /** Starts a listener for each of these, all with the same traffic to see. */
 async function watchAll(lines: readonly string[]): Promise<Map<string, Watch>> {
   const watches = new Map<string, Watch>();
@@ -53,7 +46,7 @@ async function watchAll(lines: readonly string[]): Promise<Map<string, Watch>> {
     child.stdout.on('data', (data: Buffer) => (said.text += data.toString()));
     watches.set(args, { args, child, said });
   }
-  await waitFor('the listeners', () => listeners() >= lines.length, { timeout: 30_000 });
+  await waitFor('the listeners', () => listeners(client) >= lines.length, { timeout: 30_000 });
   return watches;
 }
 

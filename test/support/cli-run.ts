@@ -72,3 +72,14 @@ const TRY = /^Try `n?f?conntrack -h' or 'n?f?conntrack --help'/gm;
 export function withoutName(stderr: string): string {
   return stderr.replaceAll(PREFIX, ': ').replaceAll(TRY, 'Try');
 }
+
+const NETLINK_NETFILTER = 12;
+
+/** How many netlink sockets of a namespace listen to netfilter's announcements. */
+export function listeners(namespace: TestNamespace): number {
+  const rows = namespace.run(() => readFileSync('/proc/net/netlink', 'utf8')).split('\n');
+  return rows.filter((row) => {
+    const [, protocol, , groups = '0'] = row.trim().split(/\s+/);
+    return Number(protocol) === NETLINK_NETFILTER && parseInt(groups, 16) !== 0;
+  }).length;
+}
