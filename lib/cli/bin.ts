@@ -6,6 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Io } from './io';
 import { run } from './main';
 
+const STDIN = 0;
 const STDOUT = 1;
 const STDERR = 2;
 const FIRST_PAUSE_MS = 1;
@@ -63,7 +64,7 @@ class ProcessIo implements Io {
   }
 
   read(path: string): string {
-    return readFileSync(path === '-' ? '/dev/stdin' : path, 'latin1');
+    return readFileSync(path === '-' ? STDIN : path, 'latin1');
   }
 
   interrupted(): AbortSignal {

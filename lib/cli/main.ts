@@ -3,60 +3,51 @@ import { basename } from 'node:path';
 
 import { ConntrackError } from '../errors';
 import type { Filter } from '../filter';
-import { LabelMap } from '../labels';
-import { checkBatched, commandLines } from './batch-file';
-import { count } from './commands/count';
-import { create } from './commands/create';
-import { deleteFlows } from './commands/delete';
-import { event } from './commands/event';
-import {
-  createExpectation,
-  deleteExpectation,
-  getExpectation,
-  listExpectations,
-} from './commands/expect';
-import { explain } from './commands/explain';
-import { flush } from './commands/flush';
-import { get } from './commands/get';
-import { helpText } from './commands/help';
-import { list } from './commands/list';
-import { stats } from './commands/stats';
-import { update } from './commands/update';
+import { countAll } from './count-all';
 import { failureOf } from './errors';
 import { CliFailure, failed, usage, USAGE_FAILURE } from './failure';
 import { type Identity, identityOf, prefixOf, tryLine, versionLine } from './identity';
 import type { Invocation } from './invocation';
 import { type Io, isBrokenPipe } from './io';
 import type { Verb } from './legality';
+import { lazy } from './lazy';
 import { type Globals, parseInvocation } from './parse';
 import { openConntrack, type Run } from './session';
-import { subcommandOf } from './subcommands';
 import { packageVersion } from './version';
-import { parseWhere } from './where';
+
+const SUBCOMMANDS = ['doctor', 'sysctl', 'demo'];
 
 /** What a shell sees of a program that SIGPIPE has ended. */
 const BROKEN_PIPE = 128 + 13;
 
-const RUNS: Readonly<Partial<Record<Verb, Run>>> = {
-  list,
-  get,
-  create,
-  add: create,
-  delete: deleteFlows,
-  update,
-  flush,
-  event,
-  count,
-  stats,
-  'expect-list': listExpectations,
-  'expect-get': getExpectation,
-  'expect-create': createExpectation,
-  'expect-delete': deleteExpectation,
-  'expect-flush': flush,
-  'expect-event': event,
-  'expect-count': count,
-  'expect-stats': stats,
+/** Each is loaded when it is asked for: a program that counts starts without those that list. */
+const RUNS: Readonly<Partial<Record<Verb, () => Run>>> = {
+  list: () => lazy.list().list,
+  get: () => lazy.get().get,
+  create: () => lazy.create().create,
+  add: () => lazy.create().create,
+  delete: () => lazy.deleting().deleteFlows,
+  update: () => lazy.update().update,
+  flush: () => lazy.flush().flush,
+  event: () => lazy.event().event,
+  count: () => lazy.count().count,
+  stats: () => lazy.stats().stats,
+  'expect-list': () => lazy.expect().listExpectations,
+  'expect-get': () => lazy.expect().getExpectation,
+  'expect-create': () => lazy.expect().createExpectation,
+  'expect-delete': () => lazy.expect().deleteExpectation,
+  'expect-flush': () => lazy.flush().flush,
+  'expect-event': () => lazy.event().event,
+  'expect-count': () => lazy.count().count,
+  'expect-stats': () => lazy.stats().stats,
 };
+
+function runOf({ verb, explain: explained }: Invocation): Run {
+  if (explained) return lazy.explain().explain;
+  const run = RUNS[verb]?.();
+  if (run === undefined) throw failed(`${verb} is not known`);
+  return run;
+}
 
 /** What is said for the whole program. */
 interface Settings extends Globals {
@@ -86,6 +77,8 @@ function checkOwnOptions({ where, explain: explained, dryRun, verb }: Invocation
 
 async function whereOf({ where, labelMap }: Invocation): Promise<Filter | undefined> {
   if (where === undefined) return undefined;
+  const { parseWhere } = lazy.where();
+  const { LabelMap } = lazy.labels();
   const labels = labelMap ?? (/label/i.test(where) ? await LabelMap.load() : undefined);
   return parseWhere(where, (name) => (labels?.has(name) ? labels.bit(name) : undefined));
 }
@@ -95,9 +88,11 @@ async function runOne(invocation: Invocation, io: Io, settings: Settings): Promi
   checkOwnOptions(invocation);
   const where = await whereOf(invocation);
   const { verb } = invocation;
-  const run = invocation.explain ? explain : RUNS[verb];
-  if (run === undefined) throw failed(`${verb} is not known`);
   try {
+    if (verb === 'count' && where === undefined && !invocation.explain) {
+      return await countAll(invocation, io, settings.netns);
+    }
+    const run = runOf(invocation);
     const ct = await openConntrack(settings.netns);
     try {
       const session = { ct, io, identity: identity(settings), invocation, where, batch: false };
@@ -121,6 +116,7 @@ function listenFailure(error: unknown, verb: Verb, io: Io): Error | undefined {
 
 /** All lines are read and checked before the first of them is carried out. */
 async function runBatch(path: string, io: Io, settings: Settings): Promise<number> {
+  const { checkBatched, commandLines } = lazy.batchFile();
   const invocations: Invocation[] = [];
   for (const argv of commandLines(readBatch(path, io))) {
     const invocation = checkBatched(await parse(argv, io, settings));
@@ -132,7 +128,8 @@ async function runBatch(path: string, io: Io, settings: Settings): Promise<numbe
     for (const invocation of invocations) {
       const where = await whereOf(invocation);
       const session = { ct, io, identity: identity(settings), invocation, where, batch: true };
-      const code = await runInBatch(invocation, () => RUNS[invocation.verb]?.(session));
+      const run = runOf(invocation);
+      const code = await runInBatch(invocation, () => run(session));
       if (code !== 0) return code;
     }
     return 0;
@@ -141,12 +138,9 @@ async function runBatch(path: string, io: Io, settings: Settings): Promise<numbe
   }
 }
 
-async function runInBatch(
-  { verb }: Invocation,
-  run: () => Promise<number> | undefined,
-): Promise<number> {
+async function runInBatch({ verb }: Invocation, run: () => Promise<number>): Promise<number> {
   try {
-    return (await run()) ?? 0;
+    return await run();
   } catch (error) {
     throw failureOf(error, verb);
   }
@@ -179,14 +173,17 @@ function leading(argv: readonly string[], settings: Settings): string[] {
 
 async function dispatch(given: readonly string[], io: Io, settings: Settings): Promise<number> {
   const argv = leading(given, settings);
-  const subcommand = subcommandOf(argv.slice(1));
-  if (subcommand !== undefined) return subcommand(io, settings.netns);
   const [, first = '', file] = argv;
+  if (SUBCOMMANDS.includes(first)) {
+    const { runSubcommand } = lazy.subcommands();
+    return runSubcommand(argv.slice(1), io, settings.netns);
+  }
   if ((first === '-R' || first === '--load-file') && file !== undefined) {
     return runBatch(file, io, settings);
   }
   const invocation = await parse(argv, io, settings);
   if (invocation === undefined || invocation.command === 'help') {
+    const { helpText } = lazy.help();
     await io.write(helpText(identity(settings), invocation?.protocol));
     return 0;
   }

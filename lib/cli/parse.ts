@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 
 import type { Family } from '../address';
 import { ConntrackError } from '../errors';
-import { LabelMap } from '../labels';
+import type { LabelMap } from '../labels';
 import { parseNatAddress, parseNetwork, parsePlainAddress, type NatAddress } from './addresses';
 import { atol, unsigned } from './c-numbers';
 import { failed, usage } from './failure';
@@ -11,6 +11,7 @@ import { Getopt } from './getopt';
 import { emptyInvocation, type Invocation, type MarkValue } from './invocation';
 import { Output, parseEvents, parseOutputs, parseStatus } from './keywords';
 import { checkOptions, type Verb, verbOf } from './legality';
+import { lazy } from './lazy';
 import {
   COMMANDS,
   LONG_OPTIONS,
@@ -357,7 +358,7 @@ function labelBit(labels: LabelMap, name: string): number {
 async function loadLabels(path: string, warn: (line: string) => void): Promise<LabelMap> {
   try {
     if (!existsSync(path)) warn('nfct_labelmap_new: No such file or directory');
-    return await LabelMap.load(path);
+    return await lazy.labels().LabelMap.load(path);
   } catch (error) {
     if (!(error instanceof ConntrackError)) throw error;
     throw failed(error.message);

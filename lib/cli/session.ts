@@ -1,9 +1,10 @@
 /** A command under way. */
-import { Conntrack } from '../conntrack';
+import type { Conntrack } from '../conntrack';
 import type { Filter } from '../filter';
 import { type Identity, prefixOf } from './identity';
 import type { Invocation } from './invocation';
 import type { Io } from './io';
+import { lazy } from './lazy';
 
 export interface Session {
   readonly ct: Conntrack;
@@ -20,7 +21,7 @@ export interface Session {
 export type Run = (session: Session) => Promise<number>;
 
 export function openConntrack(netns: string | number | undefined): Promise<Conntrack> {
-  return Conntrack.open(netns === undefined ? undefined : { netns });
+  return lazy.conntrack().Conntrack.open(netns === undefined ? undefined : { netns });
 }
 
 /** A line on stderr behind the program's name. */

@@ -130,19 +130,16 @@ async function demo(): Promise<number> {
 
 const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = { doctor, sysctl, demo };
 
-/** Undefined: the first word is none of them. */
-export function subcommandOf(
-  args: readonly string[],
-): ((io: Io, netns: string | number | undefined) => Promise<number>) | undefined {
-  const [word = '', ...rest] = args;
-  const run = Object.hasOwn(SUBCOMMANDS, word) ? SUBCOMMANDS[word] : undefined;
-  if (run === undefined) return undefined;
-  return async (io, netns) => {
-    try {
-      return await run(io, readWords(rest, netns));
-    } catch (error) {
-      if (error instanceof ConntrackError) throw failed(error.message);
-      throw error;
-    }
-  };
+/** Runs the sub-command that is the first word. */
+export async function runSubcommand(
+  [word = '', ...rest]: readonly string[],
+  io: Io,
+  netns: string | number | undefined,
+): Promise<number> {
+  try {
+    return (await SUBCOMMANDS[word]?.(io, readWords(rest, netns))) ?? 1;
+  } catch (error) {
+    if (error instanceof ConntrackError) throw failed(error.message);
+    throw error;
+  }
 }

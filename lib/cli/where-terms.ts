@@ -35,7 +35,8 @@ function number(text: string, max: number, complain: Complain): number {
 
 function written(text: string, max: number, complain: Complain): NumberRange {
   const [first = '', last, ...more] = text.split('-');
-  if (more.length > 0) throw complain(`\`${text}' is no number and no range`);
+  if (first === '' || last === '' || more.length > 0)
+    throw complain(`\`${text}' is no number and no range`);
   const from = number(first, max, complain);
   const to = last === undefined ? from : number(last, max, complain);
   if (from > to) throw complain(`the range \`${text}' ends before it begins`);

@@ -25,8 +25,7 @@ FlowRecord FlowTable::record(Handle handle) const {
 }
 
 FlowKey FlowTable::key_in(u32 slot_value) const {
-  const FlowRecord flow = record(slot_value >> 1);
-  return (slot_value & 1) == 0 ? orig_key(flow) : reply_key(flow);
+  return key_of(slab_.at(slot_value >> 1), static_cast<Direction>(slot_value & 1));
 }
 
 u32 FlowTable::find_slot(u64 hash, const FlowKey& key, u32 direction_mask, u32 direction) const {

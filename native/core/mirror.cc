@@ -24,7 +24,7 @@ constexpr std::size_t kMostSuspects = 65536;
 constexpr std::size_t kAsked = 256;
 constexpr u64 kFirstBackoff = 100;     // ms
 constexpr u64 kLongestBackoff = 5000;  // ms
-constexpr u64 kShortestPause = 20;     // ms between two dumps
+constexpr u64 kShortestPause = 50;     // ms between two dumps
 constexpr char kBuckets[] = "/proc/sys/net/netfilter/nf_conntrack_buckets";
 
 bool is_dying(const FlowRecord& flow) { return (flow.status & ctnetlink::kStatusDying) != 0; }

@@ -1,6 +1,7 @@
 #include "packed_flow.h"
 
 #include <bit>
+#include <span>
 
 namespace nfconntrack {
 namespace {
@@ -36,6 +37,17 @@ void spread(const u8* packed, u64 mask, Words& words) {
   const u8* next = packed + sizeof(PackedHead);
   for (; mask != 0; mask &= mask - 1) {
     std::memcpy(&words[std::countr_zero(mask)], next, sizeof(u32));
+    next += sizeof(u32);
+  }
+}
+
+// The words from `first` on, of a flow whose words `mask` are there.
+void spread_part(const u8* packed, u64 mask, std::size_t first, std::span<u32> words) {
+  const u64 before = mask & ((u64{1} << first) - 1);
+  const u8* next = packed + words_end(before);
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    if ((mask >> (first + i) & 1) == 0) continue;
+    std::memcpy(&words[i], next, sizeof(u32));
     next += sizeof(u32);
   }
 }
@@ -112,6 +124,24 @@ void unpack(const u8* packed, FlowRecord& record) {
   Words words = {};
   spread(packed, head_of(packed).words, words);
   std::memcpy(&record, words, sizeof record);
+}
+
+FlowKey key_of(const u8* packed, Direction direction) {
+  constexpr std::size_t kHead = offsetof(FlowRecord, origWindowScale) / sizeof(u32) + 1;
+  constexpr std::size_t kTupleWords = sizeof(TupleRecord) / sizeof(u32);
+  const u64 mask = head_of(packed).words;
+  const bool orig = direction == Direction::kOrig;
+  u32 words[kTupleWords] = {};
+  const std::size_t first = orig ? offsetof(FlowRecord, orig) : offsetof(FlowRecord, reply);
+  spread_part(packed, mask, first / sizeof(u32), words);
+  TupleRecord tuple;
+  std::memcpy(&tuple, words, sizeof tuple);
+  // The zone lies in the words before the times, as does the presence that tells whose it is.
+  u32 head[kHead] = {};
+  spread_part(packed, mask, 0, head);
+  FlowRecord flow;
+  std::memcpy(&flow, head, sizeof head);
+  return {tuple, zone_of(flow, tuple)};
 }
 
 void unpack(const u8* packed, KnownFlow& flow) {

@@ -3,6 +3,7 @@
 // and times; an IPv6 flow 50 more.
 #pragma once
 
+#include "flow_key.h"
 #include "record_batch.h"
 
 namespace nfconntrack {
@@ -45,6 +46,8 @@ void pack(const KnownFlow& flow, u8* out);
 void unpack(const u8* packed, KnownFlow& flow);
 // Only the record, without its tail.
 void unpack(const u8* packed, FlowRecord& record);
+// Only what identifies one of its directions.
+[[nodiscard]] FlowKey key_of(const u8* packed, Direction direction);
 
 inline PackedHead head_of(const u8* packed) {
   PackedHead head;

@@ -48,6 +48,7 @@ export interface Extent {
   readonly actions: number;
   /** Flows in one burst, at the most. */
   readonly burst: number;
+  readonly mirrors: number;
 }
 
 const BUFFERS = [4096, 8192, 32_768, 212_992, undefined] as const;
@@ -62,7 +63,7 @@ const FILTERS: readonly (Filter | undefined)[] = [
   { family: 'ipv4', not: { mark: 2 } },
 ];
 const PATIENCE_MS = 5000;
-const LOOKS = 3;
+const LOOKS = 2;
 const UNCOUNTED = FILTERS.slice(-2);
 
 interface Follower {
@@ -95,7 +96,7 @@ function queue(random: Random): { queue?: number } {
 
 async function follow(ct: Conntrack, random: Random): Promise<Follower> {
   const filter = pick(random, FILTERS);
-  const resyncInterval = pick(random, [0, 5, 60_000]);
+  const resyncInterval = pick(random, [0, 200, 60_000]);
   const mirror = await ct.mirror(filter, { ...buffers(random), resyncInterval });
   const changes = mirror.changes(queue(random));
   const replay = new Replay();
@@ -216,7 +217,7 @@ async function soon(judge: () => Promise<string[]>, patience: number): Promise<s
   for (;;) {
     const wrong = await judge();
     if (wrong.length === 0 || performance.now() > end) return wrong;
-    await sleep(10);
+    await sleep(30);
   }
 }
 
@@ -246,14 +247,15 @@ function addFigures(
 export async function chaos(
   seed: number,
   { namespace, ct }: Place,
-  { actions, burst }: Extent,
+  { actions, burst, mirrors }: Extent,
   figures: Figures,
 ): Promise<string[]> {
   const random = randomOf(seed);
   namespace.run(testing.flush);
   using witness = new Witness(namespace);
-  const followers = [await follow(ct, random), await follow(ct, random)];
-  const listeners = [await listen(ct, random, false), await listen(ct, random, true)];
+  const followers: Follower[] = [];
+  while (followers.length < mirrors) followers.push(await follow(ct, random));
+  const listeners = [await listen(ct, random, below(random, 2) === 0)];
   if (witness.count() > 0) throw new Error('events before the beginning');
   const world: World = { namespace, ct, random, burst, figures: { operations: 0 } };
   try {

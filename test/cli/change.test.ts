@@ -244,6 +244,18 @@ describe('batch files', () => {
     ['too long a word', `-D ${'x'.repeat(1100)}\n`],
   ];
 
+  test('batch-output: -o of a line is of that line', async () => {
+    const { theirs, ours } = twins();
+    const path = file('-D -p 50 -o save\n-D -p 200\n');
+    expect(rowsOf(runOriginal(theirs, ['-R', path]).stdout).map((row) => row.slice(0, 3))).toEqual([
+      '-D ',
+      '-D ',
+    ]);
+    expect(
+      rowsOf((await runOurs(ours, ['-R', path])).stdout).map((row) => row.slice(0, 3)),
+    ).toEqual(['-D ', 'unk']);
+  });
+
   test.each(BATCHES)('%s', async (_name, text) => {
     await both(twins(), `-R ${file(text)}`);
   });

@@ -202,7 +202,7 @@ test('-R - reads stdin', () => {
 });
 
 test('without privilege it says what the original says', () => {
-  const drop = 'setpriv --bounding-set=-all --inh-caps=-all --reuid=65534 --clear-groups';
+  const drop = 'setpriv --bounding-set=-all --inh-caps=-all --ambient-caps=-all';
   for (const line of [
     '-L',
     '-D',

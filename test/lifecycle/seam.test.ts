@@ -61,7 +61,7 @@ describe('a reader starts once', () => {
       (control) => {
         const events = new (native().FlowSubscription)();
         events.close();
-        const result = events.start(control, 2, 4096, 1, undefined, new Uint8Array(), 0, false);
+        const result = events.start(control, 2, 4096, 1, undefined, new Uint8Array(), 4096, false);
         return [result[0], () => events.statistics(), () => events.close()];
       },
     ],

@@ -34,7 +34,9 @@ export function fillTable(namespace: TestNamespace, { counted = false } = {}): v
   namespace.sysctl('nf_conntrack_acct', counted ? 1 : 0);
   namespace.sysctl('nf_conntrack_timestamp', counted ? 1 : 0);
   namespace.sysctl('nf_conntrack_events', 1);
-  for (const line of FLOWS) namespace.exec('conntrack', ['-I', ...line.split(' ')]);
+  const input = FLOWS.map((line) => `-I ${line}\n`).join('');
+  // A pipe: conntrack(8) opens /dev/stdin, which it cannot of a socket.
+  namespace.exec('sh', ['-c', 'cat | conntrack -R -'], { input });
 }
 
 /** What is in a table, comparable with that of another namespace: without what differs in any two. */
