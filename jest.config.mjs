@@ -9,7 +9,7 @@ export default {
   // Jest's own place is shared by everyone whose user id maps to 0, as in a user namespace.
   cacheDirectory: '<rootDir>/node_modules/.cache/jest',
   reporters: ['default', '<rootDir>/scripts/setup/count-reporter.mjs'],
-  maxWorkers: 2,
+  maxWorkers: ALONE ? 1 : 2,
   // Enough for a machine that has a lot else to do.
   testTimeout: 240_000,
 };
