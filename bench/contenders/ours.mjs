@@ -4,9 +4,11 @@ import { createRequire } from 'node:module';
 
 import { measured, obey, rssMib, say } from './commands.mjs';
 
-const { Conntrack } = createRequire(import.meta.url)('../../dist/index.js');
+const { Conntrack, probe } = createRequire(import.meta.url)('../../dist/index.js');
+// Once, at the start of a program: which of the kernel's own filters can be trusted.
+await probe();
 const ct = await Conntrack.open();
-const RARE = { protocol: 'tcp', orig: { dport: 8080 } };
+const RARE = { family: 'ipv4', protocol: 'tcp', orig: { dport: 8080 } };
 
 /** Five columns of a batch, summed. */
 function sumColumns({ length, columns }) {
