@@ -25,32 +25,37 @@ function bars({ title, rows }, top) {
   return { lines, height: 28 + shown.length * (BAR + GAP) + 16 };
 }
 
+const NAMES = { c: 'C, receive and throw away', ours: 'ours: batches', perEvent: 'ours: batches' };
+const short = (value) =>
+  value >= 1e6 ? `${value / 1e6} M` : value >= 1e3 ? `${value / 1e3} k` : String(value);
+
+/** Lines over what grows: flows in a table, or subscriptions. */
 function scaling({ title, points }, top) {
   const height = 170;
-  const [first, last] = [points[0].flows, points.at(-1).flows];
-  const most = Math.max(...points.flatMap(({ c, ours }) => [c, ours]), 1);
+  const along = points[0].flows === undefined ? 'subscriptions' : 'flows';
+  const series = Object.keys(NAMES).filter((key) => points[0][key] !== undefined);
+  const [first, last] = [points[0][along], points.at(-1)[along]];
+  const most = Math.max(...points.flatMap((point) => series.map((key) => point[key])), 1);
   const span = Math.log10(last / first) || 1;
-  const x = (flows) => LABEL + ((WIDTH - LABEL - 90) * Math.log10(flows / first)) / span;
+  const x = (value) => LABEL + ((WIDTH - LABEL - 90) * Math.log10(value / first)) / span;
   const y = (value) => top + 30 + height - (height * value) / most;
-  const path = (key) =>
-    points.map((point) => `${x(point.flows).toFixed(1)},${y(point[key]).toFixed(1)}`).join(' ');
   const lines = [`<text x="0" y="${top + 16}" class="title">${escape(title)}</text>`];
-  for (const [key, name] of [
-    ['c', 'C, receive and throw away'],
-    ['ours', 'ours: batches'],
-  ]) {
-    const kind = key === 'ours' ? 'ours' : 'theirs';
+  for (const key of series) {
+    const kind = key === 'c' ? 'theirs' : 'ours';
     const end = points.at(-1);
+    const path = points
+      .map((point) => `${x(point[along]).toFixed(1)},${y(point[key]).toFixed(1)}`)
+      .join(' ');
     lines.push(
-      `<polyline points="${path(key)}" class="${kind} line"/>`,
-      `<text x="${LABEL - 8}" y="${y(points[0][key]) + 4}" text-anchor="end">${name}</text>`,
-      `<text x="${x(end.flows) + 6}" y="${y(end[key]) + 4}">${end[key].toFixed(0)}</text>`,
+      `<polyline points="${path}" class="${kind} line"/>`,
+      `<text x="${LABEL - 8}" y="${y(points[0][key]) + 4}" text-anchor="end">${NAMES[key]}</text>`,
+      `<text x="${x(end[along]) + 6}" y="${y(end[key]) + 4}">${Number(end[key].toPrecision(3))}</text>`,
     );
   }
-  for (const { flows } of points) {
-    const label = flows >= 1e6 ? `${flows / 1e6} M` : `${flows / 1e3} k`;
+  for (const point of points) {
+    const at = x(point[along]);
     lines.push(
-      `<text x="${x(flows)}" y="${top + height + 50}" text-anchor="middle">${label}</text>`,
+      `<text x="${at}" y="${top + height + 50}" text-anchor="middle">${short(point[along])}</text>`,
     );
   }
   return { lines, height: height + 70 };
@@ -64,11 +69,7 @@ export function plot(results) {
     const { rows, points } = result;
     const several = rows.filter(({ ms }) => ms.length > 0).length > 1;
     const drawing =
-      points?.[0]?.flows !== undefined
-        ? scaling(result, top)
-        : several
-          ? bars(result, top)
-          : undefined;
+      points !== undefined ? scaling(result, top) : several ? bars(result, top) : undefined;
     if (drawing === undefined) continue;
     lines.push(...drawing.lines);
     top += drawing.height;
