@@ -10,7 +10,7 @@ import { inRoot } from '../setup/root.mjs';
 
 const COPIED = [
   ...['package.json', 'tsconfig.json', 'jest.config.mjs', 'binding.gyp'],
-  ...['native', 'lib', 'dist', 'test', 'scripts'],
+  ...['native', 'lib', 'dist', 'test', 'scripts', 'schema'],
 ];
 
 /** Brings the copy up to date; files keep their times, so that only what has changed is compiled. */
