@@ -10,7 +10,7 @@ namespace nfconntrack {
 using namespace ctnetlink;
 
 Request::Request(u16 type, u16 flags, u32 sequence, u8 family)
-    : buffer_(new u8[kCapacity]), header_(mnl_nlmsg_put_header(buffer_.get())) {
+    : buffer_(kCapacity), header_(mnl_nlmsg_put_header(buffer_.data())) {
   header_->nlmsg_type = type;
   header_->nlmsg_flags = NLM_F_REQUEST | flags;
   header_->nlmsg_seq = sequence;
@@ -93,7 +93,7 @@ void Request::put_tuple(u16 type, const TupleRecord& tuple) {
 
 Bytes Request::bytes() const {
   if (overflow_) return {};
-  return {buffer_.get(), header_->nlmsg_len};
+  return {buffer_.data(), header_->nlmsg_len};
 }
 
 }  // namespace nfconntrack

@@ -3,7 +3,6 @@
 
 #include <libmnl/libmnl.h>
 
-#include <memory>
 #include <vector>
 
 #include "attribute.h"
@@ -39,8 +38,7 @@ class Request {
   void put_address(u16 ipv4_type, u16 ipv6_type, const u8 (&address)[16], u8 family);
   void put_proto(const TupleRecord& tuple);
 
-  // Not zeroed: libmnl writes every byte of what it puts, padding included.
-  std::unique_ptr<u8[]> buffer_;
+  std::vector<u8> buffer_;
   nlmsghdr* header_;
   bool overflow_ = false;
 };
